@@ -1,0 +1,12 @@
+"""Networks in torch, one idea per file.
+
+torchvision_operators  lets a CPU-only torch import torchvision, hence timm
+backbone    timm backbones that hand out four grids of features, the *nodes*
+pyramid     top-down feature pyramid over the nodes, as tokens, and its token classifiers
+selector    keeps the most confident tokens of each node
+combiner    fuses the selected tokens with a learned graph into one answer
+pim         the four together: the plug-in module (Chou et al. 2022)
+pretrained  initial weights of a backbone from a file
+published   weights of the published checkpoints, by their names
+metadata    age and sex beside the picture
+"""

@@ -1,0 +1,1 @@
+"""The model packages that ship with wristd, one folder each."""
