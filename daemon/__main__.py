@@ -1,0 +1,240 @@
+"""The command line: `wristd`, or `python -m daemon`."""
+
+import dataclasses
+import json
+import logging
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from daemon import logs, service
+from daemon.clock import utc_now
+from daemon.errors import EXIT_MISCONFIGURED, Misconfigured, Rejected, Unavailable
+from daemon.identity import VERSION
+from daemon.ledger.decisions import Decisions, Done
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.overview import StudyState, backlog, oldest, study_states
+from daemon.operate import withdraw as withdrawals
+from daemon.pull import night
+from daemon.pull.criteria import Criteria
+from daemon.results.withdrawal import Why
+from daemon.settings import Place, Settings, load, resolve
+
+logger = logging.getLogger("daemon")
+app = typer.Typer(
+    help="wristd: receives wrist radiographs, reads them, reports back as DICOM SR and SC.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
+Study = Annotated[str, typer.Argument(help="As `wristd studies` shows it, or its UID.")]
+Stat = Annotated[bool, typer.Option("--stat", help="Before all others.")]
+DEFAULT_CONFIG = Path("settings.toml")
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
+    """Without a command: run the daemon in the foreground."""
+    if context.invoked_subcommand is None:
+        run(config)
+
+
+@app.command()
+def run(config: Config = DEFAULT_CONFIG) -> None:
+    """Run the daemon in the foreground until SIGTERM or SIGINT."""
+    settings = load(config)
+    logs.configure(settings.log.level, settings.log.style)
+    stop = Event()
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            sys.exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    with service.build(settings, config).running() as port:
+        logger.info("ready: %s listens on port %d", settings.node.ae_title, port)
+        stop.wait()
+        logger.info("stopping")
+    logger.info("stopped")
+
+
+@app.command()
+def check(config: Config = DEFAULT_CONFIG) -> None:
+    """Check settings and model package, and say what is wrong."""
+    settings = load(config)
+    package = service.open_package(settings, config)
+    print(f"{config}: good")
+    print(f"model package: {package.manifest.name} {package.manifest.version}, verified")
+
+
+@app.command()
+def studies(
+    config: Config = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List studies with their outcome and where their results are."""
+    ledger = _ledger(load(config), config)
+    states = study_states(ledger, limit)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(state) for state in states], default=str))
+        return
+    table = Table("study", "images", "state", "outcome", "score", "results", "on")
+    for state in states:
+        table.add_row(*_cells(state))
+    Console().print(table)
+
+
+@app.command()
+def status(config: Config = DEFAULT_CONFIG) -> None:
+    """Print backlog, the age of the oldest work of each kind, and counters as JSON."""
+    ledger = _ledger(load(config), config)
+    now = utc_now()
+    ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
+    shown = {"backlog": backlog(ledger), "oldest_s": ages, "counters": ledger.counters()}
+    print(json.dumps(shown, indent=2))
+
+
+@app.command()
+def retry(study: Study, config: Config = DEFAULT_CONFIG, stat: Stat = False) -> None:
+    """Try a study again now: a failed reading, a waiting one, results that were refused."""
+    decisions, study_id = _study(study, load(config), config)
+    _say(decisions.retry(study_id, utc_now(), urgent=stat))
+
+
+@app.command()
+def skip(study: Study, config: Config = DEFAULT_CONFIG) -> None:
+    """Leave a study: what is not read stays unread, what is not sent is not sent."""
+    decisions, study_id = _study(study, load(config), config)
+    _say(decisions.skip(study_id, utc_now()))
+
+
+@app.command()
+def replay(study: Study, config: Config = DEFAULT_CONFIG, stat: Stat = False) -> None:
+    """Read a study again with the present model package and settings."""
+    settings = load(config)
+    decisions, study_id = _study(study, settings, config)
+    recipe = service.recipe_digest(settings, service.open_package(settings, config))
+    _say(decisions.replay(study_id, recipe, utc_now(), urgent=stat))
+
+
+@app.command()
+def withdraw(
+    study: Study,
+    reason: Annotated[Why, typer.Option(help="Why, as the archive will be told.")],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Withdraw a study's results: every destination gets a rejection note (IHE IOCM)."""
+    settings = load(config)
+    ledger = _ledger(settings, config)
+    outbox = Place(root=resolve(config, settings.node.state_dir)).outbox
+    study_id = _find(Decisions(ledger), study)
+    names = settings.destination_names()
+    done = withdrawals.withdraw(ledger, outbox, names, (study_id, reason), utc_now())
+    print(f"{done.objects} objects withdrawn, {done.unsent} deliveries not made any more")
+
+
+@app.command()
+def fetch(  # noqa: PLR0913  # every option of a command is an argument
+    source: Annotated[str, typer.Argument(help="Name of an archive in [pull].")],
+    config: Config = DEFAULT_CONFIG,
+    first: Annotated[datetime | None, typer.Option("--from", help="First day.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", help="Last day.")] = None,
+    modality: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
+    body_part: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Ask for nothing new.")] = False,
+) -> None:
+    """Fetch studies from an archive as a batch; what an earlier batch left is fetched too."""
+    settings = load(config)
+    logs.configure(settings.log.level, settings.log.style)
+    usual = night.criteria_for(settings.pull, utc_now())
+    wanted = Criteria(
+        first=first.date() if first else usual.first,
+        last=last.date() if last else usual.last,
+        modalities=tuple(map(str.upper, modality or usual.modalities)),
+        body_parts=tuple(map(str.upper, body_part or usual.body_parts)),
+    )
+    with service.fetching(settings, config, source) as fetcher:
+        if not resume:
+            print(f"{fetcher.query(wanted)} studies noted")
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task(source, total=fetcher.pulls.counts(source).get("found", 0))
+            interval_s = 3600.0 / settings.pull.studies_per_hour
+            fetcher.batch(interval_s, Event().wait, lambda: bar.advance(task))
+        print(json.dumps(fetcher.pulls.counts(source)))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(VERSION)
+
+
+def _study(study: str, settings: Settings, config: Path) -> tuple[Decisions, int]:
+    decisions = Decisions(_ledger(settings, config))
+    return decisions, _find(decisions, study)
+
+
+def _find(decisions: Decisions, study: str) -> int:
+    study_id = decisions.find(study)
+    if study_id is None:
+        raise Rejected("no such study in the ledger; see `wristd studies`")
+    return study_id
+
+
+def _say(done: Done) -> None:
+    if not done.jobs and not done.deliveries:
+        raise Rejected("nothing to do: see `wristd studies` for what this study waits for")
+    print(f"{done.jobs} jobs, {done.deliveries} deliveries")
+
+
+def _ledger(settings: Settings, config: Path) -> Ledger:
+    place = Place(root=resolve(config, settings.node.state_dir))
+    if settings.ledger.url:
+        return Ledger(settings.ledger.url)
+    if not place.ledger.exists():
+        raise Misconfigured(f"{place.ledger} does not exist: the daemon has not run here yet")
+    return Ledger(place.ledger)
+
+
+def _cells(state: StudyState) -> list[str]:
+    outcome = f"{state.category or '-'}{f': {state.reason}' if state.reason else ''}"
+    score = "-" if state.highest_score is None else f"{state.highest_score:.3f}"
+    sent = ", ".join(f"{number} {name}" for name, number in sorted(state.deliveries.items()))
+    return [
+        logs.study_key(state.study_uid),
+        str(state.instances),
+        state.state,
+        outcome,
+        score,
+        sent or "-",
+        (state.provider or "-").removesuffix("ExecutionProvider"),
+    ]
+
+
+def main() -> None:
+    """Run the command line; what the operator must mend ends with exit code 78."""
+    try:
+        app()
+    except Misconfigured as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_MISCONFIGURED)
+    except (Rejected, Unavailable) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

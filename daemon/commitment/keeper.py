@@ -1,0 +1,108 @@
+"""Promise to keep what peers ask us about, when we do, and report it to them."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydicom import Dataset
+
+from daemon.clock import Clock
+from daemon.commitment.association import Caller, Peer
+from daemon.commitment.report import Request, read_request, report_data
+from daemon.crashpoints import crash_point
+from daemon.delivery.backoff import delay_s
+from daemon.errors import Rejected, Unavailable
+from daemon.ledger.promises import Promise, Promises
+from daemon.settings import Delivery as Patience
+
+logger = logging.getLogger(__name__)
+
+SUCCESS = 0x0000
+PROCESSING_FAILURE = 0x0110
+INVALID_ARGUMENT = 0x0115
+NOT_AUTHORISED = 0x0124
+
+
+@dataclass(frozen=True, eq=False)
+class Keeper:
+    """Takes requests and reports on them.
+
+    Attributes
+    ----------
+    promises : Promises
+    spool : Path
+        Where the files are that may be promised.
+    peers : mapping
+        Where a peer gets its report, by its AE title.
+    caller : Caller
+    settings : Delivery
+        How patiently reports are repeated.
+    clock : Clock
+    """
+
+    promises: Promises
+    spool: Path
+    peers: Mapping[str, Peer]
+    caller: Caller
+    settings: Patience
+    clock: Clock
+
+    def requested(self, calling_ae: str, data: Dataset) -> int:
+        """Note a request durably and return the status to answer (PS3.7 10.1.4.1.10)."""
+        if calling_ae not in self.peers:
+            logger.warning(
+                "storage commitment refused: commitment.peers has no address for this peer",
+                extra={"peer": calling_ae},
+            )
+            return NOT_AUTHORISED
+        try:
+            request = read_request(data)
+            self.promises.requested(
+                calling_ae, request.transaction_uid, request.items, self.clock()
+            )
+        except Rejected as error:
+            logger.warning("storage commitment refused: %s", error, extra={"peer": calling_ae})
+            return INVALID_ARGUMENT
+        except Unavailable as error:
+            logger.warning("storage commitment refused: %s", error, extra={"peer": calling_ae})
+            return PROCESSING_FAILURE
+        crash_point("promise:before-answer")
+        return SUCCESS
+
+    def turn(self, now: datetime) -> int:
+        """Report on every request that is due; returns on how many."""
+        due = self.promises.due(now)
+        for promise in due:
+            self._report(promise, now)
+        return len(due)
+
+    def _report(self, promise: Promise, now: datetime) -> None:
+        peer = self.peers.get(promise.calling_ae)
+        age_s = (now - promise.created_at).total_seconds()
+        if peer is None or age_s > self.settings.give_up_after_s:
+            logger.error("storage commitment given up", extra={"peer": promise.calling_ae})
+            self.promises.settled(promise)
+            return
+        kept = self.promises.keep(promise.items, self._exists, now)
+        crash_point("promise:before-report")
+        request = Request(promise.transaction_uid, promise.items)
+        try:
+            status = self.caller.report(peer, *report_data(request, kept))
+        except Unavailable as error:
+            logger.info("report put off: %s", error, extra={"peer": promise.calling_ae})
+            wait = delay_s(promise.attempts + 1, promise.promise_id, self.settings)
+            self.promises.put_off([promise], self.clock() + timedelta(seconds=wait))
+            return
+        crash_point("promise:after-report")
+        self.promises.settled(promise)
+        logger.info(
+            "storage commitment: %d of %d objects are kept here",
+            len(kept),
+            len(promise.items),
+            extra={"peer": promise.calling_ae, "status": f"{status:04X}"},
+        )
+
+    def _exists(self, file: str) -> bool:
+        return (self.spool / file).is_file()

@@ -1,0 +1,46 @@
+"""The parts of storage commitment, put together from the settings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from daemon.clock import Clock
+from daemon.commitment.answers import answers
+from daemon.commitment.asker import Asker, Hearing
+from daemon.commitment.association import Caller, Peer
+from daemon.commitment.keeper import Keeper
+from daemon.intake.requests import AnswerTable
+from daemon.ledger.commitments import Commitments
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.promises import Promises
+from daemon.settings import Place, Settings
+
+
+@dataclass(frozen=True)
+class Safekeeping:
+    """What the receiver answers, and the turns that are to be taken again and again."""
+
+    answers: AnswerTable
+    turns: Sequence[Callable[[datetime], int]]
+
+
+def build_safekeeping(
+    settings: Settings, place: Place, ledger: Ledger, clock: Clock
+) -> Safekeeping:
+    """Build both sides; only destinations of which commitment is wanted are asked."""
+    caller = Caller(settings.node.ae_title, settings.delivery.timeout_s)
+    peers: dict[str, Peer] = {one.ae_title: one for one in settings.destinations}
+    peers.update({one.ae_title: one for one in settings.commitment.peers})
+    patience = settings.delivery
+    keeper = Keeper(Promises(ledger), place.spool, peers, caller, patience, clock)
+    commitments = Commitments(ledger)
+    hearing = Hearing(commitments, patience, clock)
+    askers = [
+        Asker(one, commitments, hearing, caller, patience, clock)
+        for one in settings.destinations
+        if one.commitment
+    ]
+    return Safekeeping(
+        answers=answers(keeper, hearing),
+        turns=[keeper.turn, *(asker.turn for asker in askers)],
+    )

@@ -1,0 +1,9 @@
+"""From the outbox to the destinations: each result at each destination is settled alone.
+
+::
+
+    outbox.py -> dimse.py, stow.py    what is due, sent over one association or connection
+         |-> answer.py                what an answer means
+         |-> backoff.py               when to try again
+         `-> breaker.py               whether to try at all
+"""

@@ -1,0 +1,127 @@
+"""The courier of one destination: send what is due, settle each delivery by its own answer."""
+
+import logging
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from daemon.clock import Clock
+from daemon.crashpoints import crash_point
+from daemon.delivery.answer import Answer, Sender, Verdict
+from daemon.delivery.backoff import delay_s
+from daemon.delivery.breaker import Breaker
+from daemon.delivery.dimse import StorageUser
+from daemon.delivery.recheck import PatientCheck
+from daemon.delivery.stow import StowUser
+from daemon.ledger.deliveries import Deliveries
+from daemon.logs import study_key
+from daemon.records import Delivery
+from daemon.settings import Delivery as Patience
+from daemon.settings import Destination, WebDestination
+
+logger = logging.getLogger(__name__)
+
+PARKED = "alert_result_parked"
+"""Counter in the ledger: results that a person should look at."""
+BATCH = 100
+"""Objects that share an association at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Courier:
+    """Delivers to one destination; what another destination does is no concern of it."""
+
+    destination: Destination | WebDestination
+    deliveries: Deliveries
+    outbox_dir: Path
+    settings: Patience
+    ae_title: str
+    clock: Clock
+    breaker: Breaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "breaker", Breaker(self.settings))
+
+    def turn(self, now: datetime) -> int:
+        """Send one batch of what is due, over one association; none when nothing is due.
+
+        Each delivery is settled as soon as it is answered, so that a crash repeats at most one.
+        When the association ends early the rest stays due for the next turn. A destination that
+        was silent several times is left alone for a while.
+
+        Returns
+        -------
+        int
+            How many deliveries were settled or put off.
+
+        Raises
+        ------
+        Unavailable
+            The ledger does not answer.
+        """
+        if self.breaker.is_open(now):
+            return 0
+        limit = 1 if self.breaker.is_on_trial else BATCH
+        due = self.deliveries.due(self.destination.name, now, limit)
+        if not due:
+            return 0
+        crash_point("deliver:before-send")
+        results = [delivery.result for delivery in due]
+        answers: list[Answer] = []
+        with closing(self._sender().send(results, self.outbox_dir)) as sending:
+            for answer, delivery in zip(sending, due, strict=False):
+                crash_point("deliver:after-answer")
+                self._settle(delivery, answer)
+                crash_point("deliver:after-settle")
+                answers.append(answer)
+        self._judge_destination(answers)
+        return len(answers)
+
+    def _sender(self) -> Sender:
+        if isinstance(self.destination, WebDestination):
+            return StowUser(self.destination, self.settings.timeout_s)
+        user = StorageUser(self.destination, self.ae_title, self.settings.timeout_s)
+        if self.destination.check_patient:
+            return PatientCheck(user, self.destination, self.ae_title, self.settings.timeout_s)
+        return user
+
+    def _settle(self, delivery: Delivery, answer: Answer) -> None:
+        now = self.clock()
+        if answer.verdict is Verdict.KEPT and answer.status is not None:
+            promise = isinstance(self.destination, Destination) and self.destination.commitment
+            self.deliveries.delivered(delivery, answer.status, now, to_be_promised=promise)
+            self._log(logging.INFO, "result delivered", delivery, answer)
+            return
+        age_s = (now - delivery.created_at).total_seconds()
+        if answer.verdict is Verdict.REFUSED or age_s >= self.settings.give_up_after_s:
+            given_up = "" if answer.verdict is Verdict.REFUSED else "given up: "
+            self.deliveries.parked(delivery, answer.status, f"{given_up}{answer.detail}", now)
+            self.deliveries.ledger.count(PARKED)
+            self._log(logging.ERROR, f"result parked, {given_up}{answer.detail}", delivery, answer)
+            return
+        wait = timedelta(
+            seconds=delay_s(delivery.attempts + 1, delivery.delivery_id, self.settings)
+        )
+        self.deliveries.postponed(delivery, answer.status, answer.detail, now + wait)
+        self._log(logging.INFO, f"result put off, {answer.detail}", delivery, answer)
+
+    def _judge_destination(self, answers: list[Answer]) -> None:
+        """Count a batch without any answer against the destination; say it when that changes."""
+        where = {"destination": self.destination.name}
+        if all(answer.is_silence for answer in answers):
+            if self.breaker.failed(self.clock()):
+                logger.error("destination does not answer: it is tried less often", extra=where)
+        elif self.breaker.worked():
+            logger.warning("destination answers again", extra=where)
+
+    def _log(self, level: int, message: str, delivery: Delivery, answer: Answer) -> None:
+        logger.log(
+            level,
+            message,
+            extra={
+                "study": study_key(delivery.study_uid),
+                "destination": self.destination.name,
+                "status": None if answer.status is None else f"{answer.status:04X}",
+            },
+        )

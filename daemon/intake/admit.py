@@ -1,0 +1,186 @@
+"""Decide what becomes of an object that a peer offers: analysed, ignored, or refused."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+)
+
+from daemon.errors import Rejected
+from daemon.identity import MANUFACTURER, PRODUCT, is_own_uid
+from daemon.intake.header import Header, Oversized, Unreadable, read_header
+
+ANALYSED_SOP_CLASSES: frozenset[UID] = frozenset(
+    {
+        ComputedRadiographyImageStorage,
+        DigitalXRayImageStorageForPresentation,
+        DigitalXRayImageStorageForProcessing,
+    }
+)
+"""Every other storage class is taken with Success and ignored: routers give up whole studies when
+a single object of them is refused."""
+
+_UID = re.compile(rb"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+_UID_LENGTH = 64
+
+
+class StoreStatus(IntEnum):
+    """What a storage SCP answers (PS3.4 table B.2-1; PS3.7 C.5)."""
+
+    SUCCESS = 0x0000
+    """On the disk and in the ledger, or of no interest to us."""
+    COERCION = 0xB000
+    DATA_SET_MISMATCH_WARNING = 0xB007
+    ELEMENTS_DISCARDED = 0xB006
+    OUT_OF_RESOURCES = 0xA700
+    """Not kept; the sender may try again later."""
+    DATA_SET_MISMATCH = 0xA900
+    """The data set is not what the command announced."""
+    CANNOT_UNDERSTAND = 0xC000
+    """No complete data set, or without the UIDs that name it."""
+
+
+class Ignored(StrEnum):
+    """Why an object is taken with Success and not kept; values are counters in the ledger."""
+
+    SOP_CLASS = "ignored_sop_class"
+    SELF_OUTPUT = "self_output"
+
+
+class Refusal(StrEnum):
+    """Why an object is not taken; values are counters in the ledger."""
+
+    LOW_DISK = "refused_low_disk"
+    TOO_LARGE = "refused_too_large"
+    WRITE_FAILED = "refused_write_failed"
+    LEDGER = "refused_ledger"
+    STOPPING = "refused_stopping"
+    MISMATCH = "refused_mismatch"
+    CANNOT_UNDERSTAND = "refused_cannot_understand"
+
+
+_STATUS = {
+    Refusal.MISMATCH: StoreStatus.DATA_SET_MISMATCH,
+    Refusal.CANNOT_UNDERSTAND: StoreStatus.CANNOT_UNDERSTAND,
+}
+
+
+class Refused(Rejected):
+    """The object is refused; `args[0]` is the Error Comment: at most 64 characters, no PHI."""
+
+    def __init__(self, refusal: Refusal, comment: str) -> None:
+        super().__init__(comment)
+        self.refusal = refusal
+
+    @property
+    def status(self) -> StoreStatus:
+        """What the sender is told; all but two causes may pass: out of resources."""
+        return _STATUS.get(self.refusal, StoreStatus.OUT_OF_RESOURCES)
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What is known of an object before its data set: from command and presentation context."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: UID
+
+
+@dataclass(frozen=True)
+class Offer(Announced):
+    """What a C-STORE request brings, data set included."""
+
+    data_set: bytes | memoryview
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """An object to be analysed; valid UIDs, and a key that tells patients apart."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str
+    transfer_syntax_uid: str
+    patient_key: str
+
+
+def glance(announced: Announced) -> Ignored | None:
+    """Tell whether the data set need not even be looked at, and why; None if it must be."""
+    if is_own_uid(announced.sop_instance_uid):
+        return Ignored.SELF_OUTPUT
+    if announced.sop_class_uid not in ANALYSED_SOP_CLASSES:
+        return Ignored.SOP_CLASS
+    return None
+
+
+def admit(offer: Offer, max_bytes: int) -> Admitted | Ignored:
+    """Judge an object that a peer offers; nothing but its bytes is looked at.
+
+    Parameters
+    ----------
+    offer : Offer
+    max_bytes : int
+        Largest data set that is taken, bytes, after inflating.
+
+    Returns
+    -------
+    Admitted or Ignored
+        What to keep, or why it is answered with Success and not kept.
+
+    Raises
+    ------
+    Refused
+        It is too large, incomplete, unnamed, or not what its command says.
+    """
+    ignored = glance(offer)
+    if ignored is not None:
+        return ignored
+    if len(offer.data_set) > max_bytes:
+        raise Refused(Refusal.TOO_LARGE, "object is larger than this node takes")
+    header = _read(offer, max_bytes)
+    sop_class_uid = _valid(header.sop_class_uid, "SOP Class UID")
+    sop_instance_uid = _valid(header.sop_instance_uid, "SOP Instance UID")
+    if (sop_class_uid, sop_instance_uid) != (offer.sop_class_uid, offer.sop_instance_uid):
+        raise Refused(Refusal.MISMATCH, "SOP class or instance differs from the command")
+    study_uid = _valid(header.study_uid, "Study Instance UID")
+    series_uid = _valid(header.series_uid, "Series Instance UID")
+    if _is_our_work(header) or is_own_uid(series_uid):
+        return Ignored.SELF_OUTPUT
+    return Admitted(
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=sop_instance_uid,
+        study_uid=study_uid,
+        transfer_syntax_uid=str(offer.transfer_syntax),
+        patient_key=hashlib.sha256(header.patient_id + b"\x1f" + header.issuer).hexdigest(),
+    )
+
+
+def _read(offer: Offer, max_bytes: int) -> Header:
+    try:
+        return read_header(offer.data_set, offer.transfer_syntax, max_bytes)
+    except Oversized as error:
+        raise Refused(Refusal.TOO_LARGE, str(error)) from error
+    except Unreadable as error:
+        raise Refused(Refusal.CANNOT_UNDERSTAND, str(error)) from error
+
+
+def _valid(value: bytes, attribute: str) -> str:
+    """Return a UID that keeps the rules of PS3.5 9.1: then it holds digits and dots only."""
+    if not value:
+        raise Refused(Refusal.CANNOT_UNDERSTAND, f"{attribute} is missing")
+    if len(value) > _UID_LENGTH or not _UID.fullmatch(value):
+        raise Refused(Refusal.CANNOT_UNDERSTAND, f"{attribute} is not a valid UID")
+    return value.decode("ascii")
+
+
+def _is_our_work(header: Header) -> bool:
+    """Recognise our own result even when a router gave it new UIDs or another SOP class."""
+    maker = (header.manufacturer, header.model_name)
+    return MANUFACTURER.encode() in maker or PRODUCT.encode() in maker

@@ -1,0 +1,60 @@
+"""Counters of the receiver, written to the ledger about once a second, many as one.
+
+A crash may lose the last second of counting; nothing is decided by a counter.
+"""
+
+import logging
+from collections import Counter
+from threading import Condition, Event, Thread
+
+from daemon.errors import Unavailable
+from daemon.ledger.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 1.0
+
+
+class Counts:
+    """Adds up events; safe to share between threads. `close` writes what is left."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._change = Condition()
+        self._counts: Counter[str] = Counter()
+        self._closing = Event()
+        self._writer = Thread(target=self._write, name="counts", daemon=True)
+        self._writer.start()
+
+    def add(self, name: str) -> None:
+        """Count one event."""
+        with self._change:
+            self._counts[name] += 1
+            self._change.notify()
+
+    def close(self) -> None:
+        """Write what is left and end."""
+        with self._change:
+            self._closing.set()
+            self._change.notify()
+        self._writer.join()
+
+    def _write(self) -> None:
+        while not self._closing.is_set():
+            with self._change:
+                self._change.wait_for(lambda: self._counts or self._closing.is_set())
+            self._closing.wait(INTERVAL_S)
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._change:
+            counts, self._counts = self._counts, Counter()
+        for name in list(counts):
+            try:
+                self._ledger.count(name, counts[name])
+            except Unavailable as error:
+                logger.warning("counters wait: %s", error)
+                break
+            del counts[name]
+        with self._change:
+            self._counts.update(counts)

@@ -1,0 +1,129 @@
+"""Accept connections and give each a thread of its own; nothing a peer does can hold this up."""
+
+import logging
+import os
+import selectors
+import socket
+import ssl
+from collections.abc import Callable
+from threading import Thread
+
+from daemon.errors import Misconfigured, Unavailable
+from daemon.intake.connections import Connections
+from daemon.intake.counts import Counts
+from daemon.intake.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 512
+HALF_OPEN_CUT = "cut_half_open"
+TLS_FAILED = "rejected_tls"
+_OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
+
+Serve = Callable[[Wire, str], None]
+"""Serves one connection, from that host, to its end."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket.
+
+    Raises
+    ------
+    Misconfigured
+        The address cannot be listened on.
+    """
+    try:
+        listening = socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        raise Misconfigured(
+            f"receiver: cannot listen on {host} port {port}: {error.strerror}"
+        ) from error
+    listening.setblocking(False)
+    return listening
+
+
+class Listener:
+    """The accept loop.
+
+    Parameters
+    ----------
+    listening : socket
+        From `listen`; several processes may share it.
+    connections : Connections
+    counts : Counts
+    serve : callable
+    tls : SSLContext or None
+    timeouts_s : (float, float)
+        Longest wait for a TLS handshake; longest wait for a peer to take what we send.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        connections: Connections,
+        counts: Counts,
+        serve: Serve,
+        tls: ssl.SSLContext | None,
+        timeouts_s: tuple[float, float],
+    ) -> None:
+        self._listening = listening
+        self._connections = connections
+        self._counts = counts
+        self._serve = serve
+        self._tls = tls
+        self._handshake_within_s, self._send_within_s = timeouts_s
+        self._wake, self._waker = os.pipe()
+        self._thread = Thread(target=self._accept_all, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept no more, and close the listening socket."""
+        os.write(self._waker, b"\0")
+        self._thread.join()
+        self._listening.close()
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _accept_all(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listening, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while True:
+                ready = [key.fd for key, _events in selector.select()]
+                if self._wake in ready:
+                    return
+                try:
+                    connection, address = self._listening.accept()
+                except BlockingIOError:  # another process was faster
+                    continue
+                except OSError as error:  # no descriptors left, or the peer has gone already
+                    logger.warning("cannot accept a connection: %s", error.strerror)
+                    selector.unregister(self._listening)
+                    selector.select(_OUT_OF_DESCRIPTORS_PAUSE_S)
+                    selector.register(self._listening, selectors.EVENT_READ)
+                    continue
+                self._admit(connection, str(address[0]))
+
+    def _admit(self, connection: socket.socket, host: str) -> None:
+        wire = Wire(connection, self._send_within_s)
+        if self._connections.enter(wire, host):
+            self._counts.add(HALF_OPEN_CUT)
+        Thread(target=self._run, args=(wire, host), name="association", daemon=True).start()
+
+    def _run(self, wire: Wire, host: str) -> None:
+        try:
+            if self._tls is not None:
+                wire.secure(self._tls, self._handshake_within_s)
+            self._serve(wire, host)
+        except Unavailable as error:
+            self._counts.add(TLS_FAILED)
+            logger.warning("connection refused: %s", error)
+            wire.close()
+        except Exception:
+            logger.exception("association failed")
+            wire.close()
+        finally:
+            self._connections.leave(wire)

@@ -1,0 +1,156 @@
+"""The spool: received files, each whole and on the disk, or not there at all.
+
+One folder. A file is written as ``*.part``, then gets its name, and is there when both its bytes
+and its name have been synced. Names come from the content, never from a UID, so the same bytes
+always land in the same place and no peer chooses a path.
+"""
+
+import hashlib
+import mmap
+import os
+import shutil
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from daemon.crashpoints import crash_point
+from daemon.intake.namesync import NameSync
+
+PART = ".part"
+FILE = ".dcm"
+_NAME_LENGTH = 32
+_WRITE_BACK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of the spool."""
+
+    file: str
+    """Path relative to the spool."""
+    sha256: str
+    size: int
+
+
+class Part:
+    """A file that is being written and hashed; `discard` ends it, kept under a name or not.
+
+    Raises
+    ------
+    OSError
+        As the disk says, from any method but `discard`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._digest = hashlib.sha256()
+        self._written_back = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what has been written."""
+        return self._digest.hexdigest()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append; the disk begins its work early, so that the sync need not wait for all of it."""
+        written = os.write(self._descriptor, chunk)
+        while written < len(chunk):
+            written += os.write(self._descriptor, chunk[written:])
+        self._digest.update(chunk)
+        self.size += written
+        fresh = self.size - self._written_back
+        if fresh >= _WRITE_BACK_BYTES:
+            os.posix_fadvise(self._descriptor, self._written_back, fresh, os.POSIX_FADV_DONTNEED)
+            self._written_back = self.size
+
+    def content(self) -> memoryview:
+        """Return all that was written, as the disk's cache has it: nothing is copied."""
+        return memoryview(mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ))
+
+    def sync(self) -> None:
+        """Make the bytes durable."""
+        os.fsync(self._descriptor)
+
+    def name(self, final: Path) -> None:
+        """Give the file its name; durable bytes are never replaced by others that are not."""
+        try:
+            os.link(self.path, final)
+        except FileExistsError:  # the same content is there, or just coming
+            self.sync()
+            self.path.replace(final)
+
+    def discard(self) -> None:
+        """Close it and remove its working name; harmless when repeated."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+            self.path.unlink(missing_ok=True)
+
+
+class Spool:
+    """The folder of received files; safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = count()
+        self._names = NameSync(folder)
+
+    def free_bytes(self) -> int:
+        """Return what the daemon's user may still write on this disk."""
+        return shutil.disk_usage(self.folder).free
+
+    def begin(self) -> Part:
+        """Begin a file.
+
+        Raises
+        ------
+        OSError
+            The disk does not take it.
+        """
+        return Part(self.folder / f"{os.getpid()}-{next(self._numbers)}{PART}")
+
+    def keep(self, part: Part) -> Stored:
+        """Give a part its final name; bytes and name are durable when this returns.
+
+        Bytes and name are synced side by side. Should the machine die in between, the name may
+        stand for half a file: its hash then does not agree with its name, see `is_whole`.
+
+        Raises
+        ------
+        OSError
+            The disk does not take it.
+        """
+        sha256 = part.sha256
+        stored = Stored(f"{sha256[:_NAME_LENGTH]}{FILE}", sha256, part.size)
+        crash_point("part-written")
+        part.name(self.folder / stored.file)
+        crash_point("part-named")
+        name_is_durable = self._names.ask()
+        part.sync()
+        name_is_durable.result()
+        crash_point("file-durable")
+        part.discard()
+        return stored
+
+    def close(self) -> None:
+        """End the thread that syncs names."""
+        self._names.close()
+
+    @staticmethod
+    def is_whole(path: Path, sha256: str) -> bool:
+        """Tell whether a file of the spool holds what its name promises."""
+        return path.stem == sha256[:_NAME_LENGTH]
+
+    def discard_parts(self) -> int:
+        """Remove what was being written when the daemon died; returns how many files."""
+        parts = list(self.folder.glob(f"*{PART}"))
+        for part in parts:
+            part.unlink()
+        return len(parts)
+
+    def orphans(self, known: set[str]) -> list[Path]:
+        """Return the files that are not `known` (paths relative to the spool), oldest first."""
+        unknown = [path for path in self.folder.glob(f"*{FILE}") if path.name not in known]
+        return sorted(unknown, key=lambda path: path.stat().st_mtime_ns)

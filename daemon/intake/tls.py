@@ -1,0 +1,43 @@
+"""TLS for the receiver: mutual, as BCP 195 asks (PS3.15 B.12)."""
+
+import socket
+import ssl
+from pathlib import Path
+
+from daemon.errors import Misconfigured, Unavailable
+
+
+def server_context(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
+    """Return a context that shows our certificate and wants one that the authority signed.
+
+    Raises
+    ------
+    Misconfigured
+        A file cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(authority)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(
+            f"receiver.tls_*: certificate, key or authority cannot be used: {error.strerror}"
+        ) from error
+    return context
+
+
+def handshake(context: ssl.SSLContext, connection: socket.socket, within_s: float) -> ssl.SSLSocket:
+    """Do the handshake with a peer, all of it within the time given.
+
+    Raises
+    ------
+    Unavailable
+        The peer speaks no TLS, shows no valid certificate, or is too slow.
+    """
+    connection.settimeout(within_s)
+    try:
+        return context.wrap_socket(connection, server_side=True)
+    except OSError as error:
+        raise Unavailable(f"TLS handshake failed: {type(error).__name__}") from error

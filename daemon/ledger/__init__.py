@@ -1,0 +1,13 @@
+"""What the daemon remembers: studies, instances, jobs, results, deliveries, counters.
+
+tables      the schema
+ledger      opening the database, and what intake and operators ask of it
+queue       jobs: enqueue, claim, finish, fail
+deliveries  due, settled, postponed, parked
+commitments what destinations promise to keep
+promises    what peers asked us to keep
+retention   which files may go
+decisions   what a person decides about a study
+overview    what a person asks
+migrations  Alembic
+"""

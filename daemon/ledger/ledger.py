@@ -1,0 +1,272 @@
+"""Open the ledger, and record what arrives.
+
+SQLite by default, PostgreSQL where several hosts share the work: the same tables and statements.
+On SQLite every commit is on the disk when it returns (WAL, synchronous=FULL), and whatever may
+write begins with BEGIN IMMEDIATE, because a deferred transaction that reads before it writes fails
+at once when another writer was faster.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from daemon.errors import Misconfigured, Unavailable
+from daemon.ledger.tables import Base, CounterRow, InstanceRow, StudyRow, UtcMicroseconds
+from daemon.records import Arrival, Receipt, WaitingStudy
+
+BUSY_TIMEOUT_S = 30.0
+_READ_ONLY = "wristd_read_only"
+
+
+class Ledger:
+    """The database behind one engine; safe to share between threads.
+
+    Parameters
+    ----------
+    where : Path or str
+        A SQLite file, or a SQLAlchemy URL ("postgresql+psycopg://...").
+    busy_timeout_s : float
+        How long a SQLite writer waits for another.
+    migrate : bool
+        Bring the schema up to date; False where another process of this daemon just did.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be opened, is no ledger, or was made by a newer version.
+    """
+
+    def __init__(
+        self, where: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S, *, migrate: bool = True
+    ) -> None:
+        url = f"sqlite:///{where}" if isinstance(where, Path) else where
+        self.engine = _engine(url, busy_timeout_s)
+        try:
+            if migrate:
+                _bring_up_to_date(self.engine)
+        except DBAPIError as error:
+            raise Misconfigured(
+                f"ledger {make_url(url).render_as_string()}: {error.orig}; "
+                "if it is damaged move it away and restore a backup"
+            ) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give one connection whose work is committed, durably, or not done at all.
+
+        Raises
+        ------
+        Unavailable
+            The database does not take it now (disk full, locked, gone).
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise Unavailable(f"ledger: {type(error.orig).__name__}") from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give one connection that only reads, without waiting for writers.
+
+        Raises
+        ------
+        Unavailable
+            The database does not answer now.
+        """
+        try:
+            with self.engine.connect() as connection:
+                connection = connection.execution_options(**{_READ_ONLY: True})
+                with connection.begin():
+                    yield connection
+        except DBAPIError as error:
+            raise Unavailable(f"ledger: {type(error.orig).__name__}") from error
+
+    def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Write arrivals in one durable transaction; one receipt for each, in their order."""
+        with self.transaction() as connection:
+            _ensure_studies(connection, arrivals)
+            receipts = [_record_one(connection, arrival) for arrival in arrivals]
+            new = [
+                arrival
+                for arrival, receipt in zip(arrivals, receipts, strict=True)
+                if receipt is Receipt.NEW
+            ]
+            _prolong_quiet_period(connection, new)
+            return receipts
+
+    def waiting(self) -> list[WaitingStudy]:
+        """Return the studies that have instances no job has yet, oldest first."""
+        query = (
+            select(
+                StudyRow.id, StudyRow.study_uid, StudyRow.waiting_since, StudyRow.last_arrival_at
+            )
+            .where(StudyRow.waiting_since.is_not(None))
+            .order_by(StudyRow.waiting_since)
+        )
+        with self.snapshot() as connection:
+            return [
+                WaitingStudy(row.id, row.study_uid, row.waiting_since, row.last_arrival_at)
+                for row in connection.execute(query)
+            ]
+
+    def files(self) -> set[str]:
+        """Return the spool paths of every recorded instance."""
+        with self.snapshot() as connection:
+            return set(connection.scalars(select(InstanceRow.file)))
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a named counter."""
+        with self.transaction() as connection:
+            statement = upsert(connection, CounterRow).values(name=name, value=by)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[CounterRow.name], set_={"value": CounterRow.value + by}
+                )
+            )
+
+    def counters(self) -> dict[str, int]:
+        """Return every counter by name."""
+        with self.snapshot() as connection:
+            rows = connection.execute(select(CounterRow.name, CounterRow.value))
+            return {row.name: row.value for row in rows}
+
+
+def upsert(connection: Connection, row: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """Return the dialect's INSERT that knows ON CONFLICT."""
+    return _insert(connection.dialect.name, row)
+
+
+def _insert(dialect: str, row: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    table = row.__table__
+    if not isinstance(table, Table):
+        raise TypeError("rows are mapped to tables")
+    if dialect == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+@dataclass(frozen=True)
+class _Statements:
+    """What `record` executes; built once for each dialect, because building costs the most."""
+
+    study: Executable
+    instance: Executable
+    prolong: Executable
+    lock: Executable | None
+    """Keeps two hosts from recording the same SOP Instance UID at once; SQLite has one writer."""
+
+
+@cache
+def _statements(dialect: str) -> _Statements:
+    uid = bindparam("sop_instance_uid", type_=String)
+    uid_known = select(InstanceRow.id).where(InstanceRow.sop_instance_uid == uid).exists()
+    study_id = select(StudyRow.id).where(StudyRow.study_uid == bindparam("study_uid", type_=String))
+    at = bindparam("at", type_=UtcMicroseconds)
+    return _Statements(
+        study=_insert(dialect, StudyRow).on_conflict_do_nothing(),
+        instance=_insert(dialect, InstanceRow)
+        .values(
+            study_id=study_id.scalar_subquery(),
+            conflicting=select(uid_known).scalar_subquery(),
+            **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
+        )
+        .on_conflict_do_nothing()
+        .returning(InstanceRow.conflicting),
+        prolong=update(StudyRow)
+        .where(StudyRow.study_uid == bindparam("uid"))
+        .values(last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)),
+        lock=select(func.pg_advisory_xact_lock(func.hashtextextended(uid, 0)))
+        if dialect == "postgresql"
+        else None,
+    )
+
+
+_ARRIVAL_COLUMNS = sorted(
+    {field.name for field in fields(Arrival)} & set(InstanceRow.__table__.columns.keys())
+)
+
+
+def _ensure_studies(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    first = {arrival.study_uid: arrival.received_at for arrival in reversed(arrivals)}
+    rows = [
+        {"study_uid": study_uid, "created_at": at, "last_arrival_at": at}
+        for study_uid, at in sorted(first.items())
+    ]
+    if rows:
+        connection.execute(_statements(connection.dialect.name).study, rows)
+
+
+def _record_one(connection: Connection, arrival: Arrival) -> Receipt:
+    """Insert unless identical bytes are known; other content under the same UID is flagged."""
+    statements = _statements(connection.dialect.name)
+    values = {name: getattr(arrival, name) for name in (*_ARRIVAL_COLUMNS, "study_uid")}
+    if statements.lock is not None:
+        connection.execute(statements.lock, {"sop_instance_uid": arrival.sop_instance_uid})
+    conflicting = connection.scalar(statements.instance, values)
+    if conflicting is None:
+        return Receipt.DUPLICATE
+    return Receipt.CONFLICT if conflicting else Receipt.NEW
+
+
+def _prolong_quiet_period(connection: Connection, new: Sequence[Arrival]) -> None:
+    """Every new image starts or prolongs the quiet period of its study."""
+    latest = {one.study_uid: one.received_at for one in sorted(new, key=_received_at)}
+    rows = [{"uid": study_uid, "at": at} for study_uid, at in sorted(latest.items())]
+    if rows:
+        connection.execute(_statements(connection.dialect.name).prolong, rows)
+
+
+def _received_at(arrival: Arrival) -> datetime:
+    return arrival.received_at
+
+
+def _engine(url: str, busy_timeout_s: float) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy, not sqlite3, begins transactions
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate; Alembic is loaded only here, it is large."""
+    from daemon.ledger.schema import bring_up_to_date
+
+    bring_up_to_date(engine)

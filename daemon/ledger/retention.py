@@ -1,0 +1,132 @@
+"""Which files may go: those of studies that are settled everywhere, and no others.
+
+Settled means: read (or skipped by a person), every result at every destination delivered and, where
+that is asked for, promised to be kept. What waits, failed, is parked, is held because of an
+identity conflict, or was promised to a peer stays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.states import CommitState, DeliveryState, JobState
+from daemon.ledger.tables import (
+    DeliveryRow,
+    InstanceRow,
+    JobInputRow,
+    JobRow,
+    ResultRow,
+    StudyRow,
+)
+from daemon.records import Reason
+
+_UNSETTLED_DELIVERY = or_(
+    DeliveryRow.state.in_([DeliveryState.PENDING, DeliveryState.PARKED]),
+    DeliveryRow.commitment.in_([CommitState.WANTED, CommitState.ASKED]),
+)
+_UNSETTLED_JOB = or_(
+    JobRow.state.in_([JobState.QUEUED, JobState.RUNNING, JobState.QUARANTINED]),
+    (JobRow.state == JobState.DONE) & (JobRow.reason == Reason.IDENTITY_CONFLICT),
+)
+
+
+@dataclass(frozen=True)
+class OldFiles:
+    """Files of one study or result; paths relative to their folder."""
+
+    row_id: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """The rule, asked of one ledger."""
+
+    ledger: Ledger
+
+    def old_inputs(self, before: datetime, limit: int = 100) -> list[OldFiles]:
+        """Return the received files of settled studies without arrivals since `before`."""
+        studies = (
+            select(StudyRow.id)
+            .where(StudyRow.id.in_(select(InstanceRow.study_id)))  # few of many are not purged yet
+            .where(StudyRow.last_arrival_at < before, *_settled_study())
+            .order_by(StudyRow.last_arrival_at)
+            .limit(limit)
+        )
+        with self.ledger.snapshot() as connection:
+            return [
+                OldFiles(
+                    study_id,
+                    tuple(
+                        connection.scalars(
+                            select(InstanceRow.file).where(InstanceRow.study_id == study_id)
+                        )
+                    ),
+                )
+                for study_id in connection.scalars(studies).all()
+            ]
+
+    def forget_inputs(self, studies: Sequence[OldFiles]) -> None:
+        """Remove the rows of files that are gone; what was read from them stays.
+
+        The same images, when they are sent again, are received as new and, read already with the
+        same recipe, make no second job.
+        """
+        for study in studies:
+            mine = (InstanceRow.study_id == study.row_id, InstanceRow.file.in_(study.files))
+            ids = select(InstanceRow.id).where(*mine)
+            with self.ledger.transaction() as connection:
+                connection.execute(delete(JobInputRow).where(JobInputRow.instance_id.in_(ids)))
+                connection.execute(delete(InstanceRow).where(*mine))
+
+    def old_results(self, before: datetime, limit: int = 500) -> list[OldFiles]:
+        """Return the result files that were settled everywhere before `before`."""
+        open_or_young = (
+            select(DeliveryRow.id)
+            .where(
+                DeliveryRow.result_id == ResultRow.id,
+                or_(_UNSETTLED_DELIVERY, DeliveryRow.settled_at >= before),
+            )
+            .exists()
+        )
+        query = (
+            select(ResultRow.id, ResultRow.file)
+            .join(JobRow, JobRow.id == ResultRow.job_id)
+            .where(ResultRow.purged_at.is_(None), JobRow.finished_at < before, ~open_or_young)
+            .order_by(ResultRow.id)
+            .limit(limit)
+        )
+        with self.ledger.snapshot() as connection:
+            return [OldFiles(row.id, (row.file,)) for row in connection.execute(query)]
+
+    def forget_results(self, results: Sequence[OldFiles], now: datetime) -> None:
+        """Note that result files are gone; their rows stay, so that later results refer to them."""
+        with self.ledger.transaction() as connection:
+            connection.execute(
+                update(ResultRow)
+                .where(ResultRow.id.in_([result.row_id for result in results]))
+                .values(purged_at=now)
+            )
+
+
+def _settled_study() -> tuple[ColumnElement[bool], ...]:
+    jobs = select(JobRow.id).where(JobRow.study_id == StudyRow.id)
+    deliveries = (
+        select(DeliveryRow.id)
+        .join(ResultRow, ResultRow.id == DeliveryRow.result_id)
+        .join(JobRow, JobRow.id == ResultRow.job_id)
+        .where(JobRow.study_id == StudyRow.id, _UNSETTLED_DELIVERY)
+    )
+    promised = select(InstanceRow.id).where(
+        InstanceRow.study_id == StudyRow.id, InstanceRow.committed_at.is_not(None)
+    )
+    return (
+        StudyRow.waiting_since.is_(None),
+        jobs.exists(),
+        ~jobs.where(_UNSETTLED_JOB).exists(),
+        ~deliveries.exists(),
+        ~promised.exists(),
+    )

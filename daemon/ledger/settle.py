@@ -1,0 +1,66 @@
+"""Write what a finished job leaves behind: scores, results, and a delivery to each destination."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, insert
+
+from daemon.ledger.ledger import upsert
+from daemon.ledger.states import DeliveryState
+from daemon.ledger.tables import DeliveryRow, ResultRow, ScoreRow
+from daemon.records import Job, ResultFile, StudyReading
+
+
+def write_scores(connection: Connection, job: Job, reading: StudyReading) -> None:
+    """Write every score of a reading."""
+    rows = [
+        {
+            "job_id": job.job_id,
+            "sop_instance_uid": image.sop_instance_uid,
+            "finding": score.finding,
+            "probability": score.probability,
+            "category": score.category,
+            "high_sensitivity": score.high_sensitivity,
+            "high_specificity": score.high_specificity,
+        }
+        for image in reading.images
+        for score in image.scores
+    ]
+    if rows:
+        connection.execute(insert(ScoreRow), rows)
+
+
+def write_result(
+    connection: Connection,
+    job_id: int,
+    result: ResultFile,
+    destinations: Sequence[str],
+    now: datetime,
+) -> None:
+    """Write a result, to be delivered to each destination that gets it."""
+    new = upsert(connection, ResultRow).values(
+        job_id=job_id,
+        kind=result.kind,
+        sop_class_uid=result.sop_class_uid,
+        sop_instance_uid=result.sop_instance_uid,
+        series_instance_uid=result.series_instance_uid,
+        transfer_syntax_uid=result.transfer_syntax_uid,
+        file=result.file,
+    )
+    result_id = connection.scalar(new.on_conflict_do_nothing().returning(ResultRow.id))
+    if result_id is None:  # read again with the same answer: the very object is there already
+        return
+    deliveries = [
+        {
+            "result_id": result_id,
+            "destination": destination,
+            "state": DeliveryState.PENDING,
+            "attempts": 0,
+            "not_before": now,
+            "created_at": now,
+        }
+        for destination in destinations
+        if not result.destinations or destination in result.destinations
+    ]
+    if deliveries:
+        connection.execute(insert(DeliveryRow), deliveries)

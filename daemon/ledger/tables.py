@@ -1,0 +1,235 @@
+"""The schema of the ledger.
+
+::
+
+    study 1-* instance            study 1-* job *-* instance (job_input)
+    job 1-* score                 job 1-* result 1-* delivery
+    promise 1-* promise_item      pull
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+from typing_extensions import override
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcMicroseconds(TypeDecorator[datetime]):
+    """Aware points in time, stored as microseconds since 1970; naive ones are refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger takes aware points in time only")
+        return (value - _EPOCH) // timedelta(microseconds=1)
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can speak of it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class StudyRow(Base):
+    """A study; `waiting_since` is set while it has instances that no job has yet."""
+
+    __tablename__ = "study"
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    last_arrival_at: Mapped[datetime] = mapped_column(UtcMicroseconds, index=True)
+    waiting_since: Mapped[datetime | None] = mapped_column(UtcMicroseconds, index=True)
+
+
+class InstanceRow(Base):
+    """A stored object. Another content under the same SOP Instance UID is `conflicting`."""
+
+    __tablename__ = "instance"
+    __table_args__ = (UniqueConstraint("sop_instance_uid", "sha256"),)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    patient_key: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+    file: Mapped[str] = mapped_column(String(255))
+    size: Mapped[int] = mapped_column(BigInteger)
+    calling_ae: Mapped[str] = mapped_column(String(16))
+    received_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    conflicting: Mapped[bool]
+    committed_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    """When we promised a peer to keep it: such a file is never purged."""
+
+
+class JobRow(Base):
+    """One reading of one set of instances by one model package."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("study_id", "inputs_digest", "recipe_digest"),
+        Index("ix_job_claim", "state", "priority", "id"),
+    )
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    inputs_digest: Mapped[str] = mapped_column(String(64))
+    recipe_digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[int]
+    """0 is urgent (STAT), 1 routine, 2 batch."""
+    attempts: Mapped[int]
+    not_before: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    worker: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    category: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str | None] = mapped_column(String(255))
+    """Why the last attempt failed, without patient data."""
+    provider: Mapped[str | None] = mapped_column(String(64))
+
+
+class JobInputRow(Base):
+    """Which instances a job reads."""
+
+    __tablename__ = "job_input"
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+
+
+class ScoreRow(Base):
+    """One finding on one image, with the operating points it was judged by."""
+
+    __tablename__ = "score"
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    finding: Mapped[str] = mapped_column(String(32), primary_key=True)
+    probability: Mapped[float] = mapped_column(Float(53))
+    category: Mapped[str] = mapped_column(String(16))
+    high_sensitivity: Mapped[float] = mapped_column(Float(53))
+    high_specificity: Mapped[float] = mapped_column(Float(53))
+
+
+class ResultRow(Base):
+    """A result object in the outbox."""
+
+    __tablename__ = "result"
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    file: Mapped[str] = mapped_column(String(255))
+    purged_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    """When its file was removed from the outbox, long after it was delivered."""
+
+
+class DeliveryRow(Base):
+    """A result at one destination."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("result_id", "destination"),
+        Index("ix_delivery_due", "state", "destination", "not_before"),
+        Index("ix_delivery_commitment", "destination", "commitment", "ask_again_at"),
+    )
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    result_id: Mapped[int] = mapped_column(ForeignKey("result.id"))
+    destination: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int]
+    not_before: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    status: Mapped[int | None]
+    """The last DIMSE status; None when there was no answer."""
+    detail: Mapped[str | None] = mapped_column(String(255))
+    commitment: Mapped[str | None] = mapped_column(String(16))
+    """None where no promise is wanted, or nothing was delivered yet."""
+    transaction_uid: Mapped[str | None] = mapped_column(String(64), index=True)
+    ask_again_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+
+
+class PromiseRow(Base):
+    """A peer's request that we take responsibility for objects; removed once it has our report."""
+
+    __tablename__ = "promise"
+    __table_args__ = (UniqueConstraint("calling_ae", "transaction_uid"),)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    calling_ae: Mapped[str] = mapped_column(String(16))
+    transaction_uid: Mapped[str] = mapped_column(String(64))
+    attempts: Mapped[int]
+    not_before: Mapped[datetime] = mapped_column(UtcMicroseconds, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+
+
+class PromiseItemRow(Base):
+    """One object of a request."""
+
+    __tablename__ = "promise_item"
+    promise_id: Mapped[int] = mapped_column(
+        ForeignKey("promise.id", ondelete="CASCADE"), primary_key=True
+    )
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+
+
+class PullRow(Base):
+    """A study to be fetched from an archive."""
+
+    __tablename__ = "pull"
+    __table_args__ = (
+        UniqueConstraint("source", "study_uid"),
+        Index("ix_pull_due", "source", "state", "not_before"),
+    )
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    study_uid: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int]
+    not_before: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    detail: Mapped[str | None] = mapped_column(String(255))
+
+
+class CounterRow(Base):
+    """How often something happened, by name: ignored objects, refusals, own output."""
+
+    __tablename__ = "counter"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,91 @@
+"""The outcome rules: from scores to exactly one category, for a finding, an image and a study."""
+
+from collections.abc import Sequence
+
+from daemon.errors import Misconfigured
+from daemon.records import Category, FindingScore, ImageReading, Reason
+from daemon.settings import OperatingPoints
+from model.package import FindingSpec
+
+_WORST_FIRST = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE)
+
+_REASONS_BY_WEIGHT = (
+    Reason.IDENTITY_CONFLICT,
+    Reason.FAILED_REPEATEDLY,
+    Reason.INVALID_RESULT,
+    Reason.VIEWS_MISSING,
+    Reason.MODEL_OFFLINE,
+    Reason.UNREADABLE,
+    Reason.TOO_LARGE,
+    Reason.AGE_OUT_OF_RANGE,
+    Reason.NOT_A_WRIST,
+    Reason.NOT_A_RADIOGRAPH,
+)
+"""Which reason a study reports when its images differ: what a person can act on comes first."""
+
+
+def judge(spec: FindingSpec, probability: float) -> FindingScore:
+    """Compare a calibrated probability in [0, 1] with the finding's two operating points."""
+    if probability >= spec.high_specificity:
+        category = Category.POSITIVE
+    elif probability >= spec.high_sensitivity:
+        category = Category.DOUBT
+    else:
+        category = Category.NEGATIVE
+    return FindingScore(
+        finding=spec.name,
+        probability=probability,
+        category=category,
+        high_sensitivity=spec.high_sensitivity,
+        high_specificity=spec.high_specificity,
+    )
+
+
+def at_site(
+    specs: Sequence[FindingSpec], points: Sequence[OperatingPoints]
+) -> tuple[FindingSpec, ...]:
+    """Put a site's operating points in place of the model package's.
+
+    Raises
+    ------
+    Misconfigured
+        A finding is none of the package's or named twice, or its points are in the wrong order.
+    """
+    own = {one.finding: one for one in points}
+    if unknown := sorted(own.keys() - {spec.name for spec in specs}):
+        raise Misconfigured(
+            f"report.operating_points: the model package does not report {', '.join(unknown)}"
+        )
+    if len(own) < len(points):
+        raise Misconfigured("report.operating_points: name every finding once only")
+    return tuple(_with_points(spec, own.get(spec.name)) for spec in specs)
+
+
+def _with_points(spec: FindingSpec, points: OperatingPoints | None) -> FindingSpec:
+    if points is None:
+        return spec
+    values = points.model_dump(include={"high_sensitivity", "high_specificity"})
+    if points.high_sensitivity > points.high_specificity:
+        raise Misconfigured(
+            f"report.operating_points: {spec.name}: high_sensitivity must not exceed "
+            "high_specificity"
+        )
+    return spec.model_copy(update=values)
+
+
+def worst(categories: Sequence[Category]) -> Category:
+    """Return the worst of several categories; not analysed when nothing was."""
+    return next((one for one in _WORST_FIRST if one in categories), Category.NOT_ANALYSED)
+
+
+def of_study(images: Sequence[ImageReading]) -> tuple[Category, Reason | None]:
+    """Return a study's category, and the reason when none of its images was analysed.
+
+    Images that were analysed decide; the others stay listed with their own reason.
+    """
+    category = worst([image.category for image in images])
+    if category is not Category.NOT_ANALYSED:
+        return category, None
+    reasons = {image.reason for image in images}
+    weighed = (reason for reason in _REASONS_BY_WEIGHT if reason in reasons)
+    return category, next(weighed, Reason.NOT_A_RADIOGRAPH)

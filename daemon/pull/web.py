@@ -1,0 +1,83 @@
+"""Query and retrieve by QIDO-RS and WADO-RS (PS3.18 10.6, 10.4)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom import Dataset
+from pynetdicom.dsutils import encode
+
+from daemon.delivery.stow import Session
+from daemon.errors import Unavailable
+from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
+from daemon.peers import WebSource
+from daemon.pull.criteria import Criteria
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class WebArchive:
+    """An archive that speaks DICOMweb."""
+
+    source: WebSource
+    timeout_s: float
+    take: Callable[[Offer], None]
+
+    def find(self, criteria: Criteria) -> Iterator[str]:
+        """See `daemon.pull.criteria.Archive`."""
+        with Session(self.timeout_s) as session:
+            client = self._client(session)
+            studies: set[str] = set()
+            for modality in criteria.modalities:
+                filters = {"StudyDate": criteria.study_date, "ModalitiesInStudy": modality}
+                studies.update(_studies(client, filters))
+            for study_uid in sorted(studies):
+                fields = ["BodyPartExamined"]
+                series = _asked(client.search_for_series, study_uid, fields=fields)
+                if any(criteria.wants(Dataset.from_json(one)) for one in series):
+                    yield study_uid
+
+    def retrieve(self, study_uid: str) -> None:
+        """See `daemon.pull.criteria.Archive`."""
+        with Session(self.timeout_s) as session:
+            for instance in _asked(self._client(session).retrieve_study, study_uid):
+                if instance.SOPClassUID in ANALYSED_SOP_CLASSES:
+                    self._take(instance)
+
+    def _take(self, instance: Dataset) -> None:
+        syntax = instance.file_meta.TransferSyntaxUID
+        data_set = encode(instance, syntax.is_implicit_VR, syntax.is_little_endian)
+        if data_set is None:
+            raise Unavailable("a fetched object cannot be encoded")
+        offer = Offer(str(instance.SOPClassUID), str(instance.SOPInstanceUID), syntax, data_set)
+        try:
+            self.take(offer)
+        except Refused as refused:
+            raise Unavailable(f"a fetched object was refused: {refused}") from refused
+
+    def _client(self, session: requests.Session) -> DICOMwebClient:
+        client = DICOMwebClient(self.source.url, session=session)
+        client.set_http_retry_params(retry=False)
+        return client
+
+
+def _studies(client: DICOMwebClient, filters: dict[str, str]) -> Iterator[str]:
+    """Page through all studies that match."""
+    offset = 0
+    while True:
+        page = _asked(client.search_for_studies, search_filters=filters, limit=_PAGE, offset=offset)
+        for one in page:
+            yield str(Dataset.from_json(one).StudyInstanceUID)
+        offset += len(page)
+        if len(page) < _PAGE:
+            return
+
+
+def _asked(ask: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401
+    try:
+        return ask(*arguments, **options)
+    except (requests.RequestException, ValueError) as error:
+        raise Unavailable(f"archive: {type(error).__name__}") from error

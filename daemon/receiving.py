@@ -1,0 +1,35 @@
+"""A receiver process of its own: ``python -m daemon.receiving DESCRIPTOR``, started by the daemon.
+
+See `daemon.intake.processes` for what it is given.
+"""
+
+import json
+import socket
+import sys
+from pathlib import Path
+
+from daemon import logs
+from daemon.clock import utc_now
+from daemon.commitment.wiring import build_safekeeping
+from daemon.intake.reception import Reception
+from daemon.ledger.ledger import Ledger
+from daemon.settings import Place, Settings
+
+
+def main() -> None:
+    """Receive until standard input ends."""
+    task = json.loads(sys.stdin.readline())
+    settings = Settings.model_validate_json(json.dumps(task["settings"]))
+    logs.configure(settings.log.level, settings.log.style)
+    place = Place(root=Path(task["root"]))
+    ledger = Ledger(settings.ledger.url or place.ledger, migrate=False)
+    answers = build_safekeeping(settings, place, ledger, utc_now).answers
+    reception = Reception(settings, place, ledger, utc_now, answers)
+    reception.start(socket.socket(fileno=int(sys.argv[1])))
+    sys.stdin.read()
+    reception.stop()
+    ledger.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The measurement groups of a report: one for each finding on each image (PS3.16 TID 1410, 1501).
+
+Every group has a region, because some viewers open only reports whose groups can be drawn: the box
+around the evidence where there is one, else the box around the whole image. The tracking
+identifier repeats the category in words, for viewers that show nothing else.
+"""
+
+from typing import Required, TypedDict, Unpack
+
+from highdicom.sr import (
+    AlgorithmIdentification,
+    FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+    TrackingIdentifier,
+)
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+
+from daemon.identity import MANUFACTURER
+from daemon.records import Category, FindingScore, ImageReading, Reason
+from daemon.results import codes
+from daemon.results.header import anatomic_regions, laterality_of, text_of
+from daemon.results.instance import Basis
+from daemon.results.region import Box, region_of, whole
+from daemon.results.wording import display, score_text
+from model.findings import FINDINGS
+
+Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
+
+_TEXT_LIMIT = 1024
+
+
+class _Content(TypedDict, total=False):
+    """What both kinds of groups hold, by highdicom's names."""
+
+    tracking_identifier: Required[TrackingIdentifier]
+    finding_type: Code
+    finding_sites: list[FindingSite] | None
+    algorithm_id: AlgorithmIdentification
+    measurements: list[Measurement]
+    qualitative_evaluations: list[QualitativeEvaluation]
+
+
+def groups_of(basis: Basis) -> list[Group]:
+    """Return the groups of all images, in their order; never empty."""
+    groups: list[Group] = []
+    for number, (image, source) in enumerate(
+        zip(basis.reading.images, basis.sources, strict=True), start=1
+    ):
+        if image.category is Category.NOT_ANALYSED:
+            groups.append(_unread(basis, image, source, number))
+        groups.extend(_scored(basis, image, source, score) for score in image.scores)
+    return groups
+
+
+def algorithm(basis: Basis, score: FindingScore | None = None) -> AlgorithmIdentification:
+    """Name the model, its exact build and what a score was judged by (TID 4019)."""
+    reading, model = basis.reading, basis.reading.model
+    parameters = [
+        f"model digest sha256 {model.digest}",
+        f"calibration: {model.calibration}",
+        f"execution provider: {model.provider}",
+        f"settings digest {reading.settings_digest}",
+    ]
+    if score is not None:
+        parameters += [
+            f"high-sensitivity operating point: {score.high_sensitivity:g}",
+            f"high-specificity operating point: {score.high_specificity:g}",
+            f"operating points: {_whose_points(basis, score)}",
+        ]
+    return AlgorithmIdentification(
+        name=model.name,
+        version=model.version,
+        manufacturer=MANUFACTURER,
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        parameters=[text[:_TEXT_LIMIT] for text in parameters],
+    )
+
+
+def _whose_points(basis: Basis, score: FindingScore) -> str:
+    for points in basis.report.operating_points:
+        if points.finding == score.finding:
+            return f"set by the site: {points.reason}"
+    return "of the model package"
+
+
+def _scored(basis: Basis, image: ImageReading, source: Dataset, score: FindingScore) -> Group:
+    probability = Measurement(
+        name=codes.PROBABILITY,
+        value=round(score.probability, 6),
+        unit=codes.NO_UNITS,
+        algorithm_id=algorithm(basis, score),
+    )
+    found = region_of(image, score.finding) if score.category is not Category.NEGATIVE else None
+    label = f"{display(score.finding)} {score_text(score)} - {score.category}"
+    return _group(
+        source,
+        found,
+        tracking_identifier=TrackingIdentifier(
+            uid=basis.uids.tracking(image.sop_instance_uid, score.finding), identifier=label
+        ),
+        finding_type=codes.code_of(FINDINGS[score.finding].code),
+        finding_sites=_sites(source),
+        measurements=[probability],
+        qualitative_evaluations=[
+            QualitativeEvaluation(codes.NORMALITY, codes.NORMALITIES[score.category]),
+            QualitativeEvaluation(codes.CATEGORY, codes.CATEGORIES[score.category]),
+        ],
+    )
+
+
+def _unread(basis: Basis, image: ImageReading, source: Dataset, number: int) -> Group:
+    reason = image.reason or Reason.UNREADABLE
+    return _group(
+        source,
+        None,
+        tracking_identifier=TrackingIdentifier(
+            uid=basis.uids.tracking(image.sop_instance_uid, Category.NOT_ANALYSED),
+            identifier=f"Image {number} - not analysed: {reason}",
+        ),
+        algorithm_id=algorithm(basis),
+        qualitative_evaluations=[
+            QualitativeEvaluation(codes.SUMMARY_OF_ANALYSES, codes.NONE_SUCCEEDED),
+            QualitativeEvaluation(codes.CATEGORY, codes.CATEGORIES[Category.NOT_ANALYSED]),
+            QualitativeEvaluation(codes.REASON, codes.REASONS[reason]),
+        ],
+    )
+
+
+def _group(source: Dataset, found: Box | None, **content: Unpack[_Content]) -> Group:
+    """Return a group with a region; without one where the header does not tell the image's size."""
+    rows, columns = source.get("Rows"), source.get("Columns")
+    reference = (source.SOPClassUID, source.SOPInstanceUID)
+    if not rows or not columns:
+        return MeasurementsAndQualitativeEvaluations(
+            source_images=[SourceImageForMeasurementGroup(*reference)], **content
+        )
+    box = found or whole(int(rows), int(columns))
+    region = ImageRegion(
+        graphic_type=GraphicTypeValues.POLYLINE,
+        graphic_data=box.corners(),
+        source_image=SourceImageForRegion(*reference),
+    )
+    return PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **content)
+
+
+def _sites(source: Dataset) -> list[FindingSite] | None:
+    """Return the part of the body that the header names, with its side; nothing is guessed."""
+    regions = [
+        Code(item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning)
+        for item in anatomic_regions(source)
+    ]
+    named = codes.SITES.get(text_of(source, "BodyPartExamined").upper())
+    site = named or next(iter(regions), None)
+    if site is None:
+        return None
+    side: Code | None = codes.SIDES.get(laterality_of(source) or "")
+    return [FindingSite(anatomic_location=site, laterality=side)]

@@ -1,0 +1,83 @@
+"""Results on disk: validated first, then whole or not there, under names that tell nothing."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from daemon.errors import Unavailable
+from daemon.logs import study_key
+from daemon.records import ResultFile
+from daemon.results.result import ResultObject
+from daemon.results.validate import check, check_file
+
+
+def write(objects: Sequence[ResultObject], outbox: Path, study_uid: str) -> list[ResultFile]:
+    """Validate and write the results of one reading.
+
+    Repeating it replaces the files by the same ones. Nothing takes its final name before every
+    object has passed.
+
+    Raises
+    ------
+    InvalidResult
+        An object is not valid: none is written.
+    Unavailable
+        The disk does not take them.
+    """
+    folder = outbox / study_key(study_uid)
+    for result in objects:
+        check(result.dataset)
+    parts: dict[Path, Path] = {}
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for result in objects:
+            file = folder / _name(result)
+            parts[file] = _write_part(result, file)
+            check_file(parts[file])
+        for file, part in parts.items():
+            part.replace(file)
+        _sync(folder)
+        _sync(outbox)
+    except OSError as error:
+        raise Unavailable(f"outbox: {error.strerror or type(error).__name__}") from error
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return [_record(result, outbox, folder) for result in objects]
+
+
+def _name(result: ResultObject) -> str:
+    uid = str(result.dataset.SOPInstanceUID)
+    return f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}.dcm"
+
+
+def _write_part(result: ResultObject, file: Path) -> Path:
+    part = file.with_suffix(".part")
+    with part.open("wb") as stream:
+        result.dataset.save_as(stream, enforce_file_format=True)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return part
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _record(result: ResultObject, outbox: Path, folder: Path) -> ResultFile:
+    dataset = result.dataset
+    return ResultFile(
+        kind=str(result.kind),
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        file=str((folder / _name(result)).relative_to(outbox)),
+        destinations=result.destinations,
+    )

@@ -1,0 +1,271 @@
+"""The composition root: build everything in the order of the path, stop it in reverse.
+
+Nothing is built at import. Threads: one for each association (receiver), one for reading, one for
+each destination, and the clock work.
+"""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+
+from pydicom import Dataset
+
+from daemon import outcome
+from daemon.clock import Clock, utc_now
+from daemon.commitment.wiring import Safekeeping, build_safekeeping
+from daemon.delivery.outbox import Courier
+from daemon.errors import Misconfigured, Unavailable
+from daemon.intake.receive import Receiver
+from daemon.intake.reception import Reception
+from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.queue import Queue
+from daemon.ledger.retention import Retention
+from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
+from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwork
+from daemon.pull.fetch import Fetcher
+from daemon.pull.night import Night
+from daemon.pull.wiring import build_fetchers
+from daemon.reading.read import Reader
+from daemon.reading.sandbox import Decoder
+from daemon.reading.sessions import Session
+from daemon.reading.worker import Reporter, Worker
+from daemon.records import ResultFile, StudyReading
+from daemon.results import outbox
+from daemon.results.build import build_results
+from daemon.results.heat import degenerate_maps
+from daemon.settings import Destination, Place, Settings, WebDestination, resolve
+from model.package import ModelPackage, PackageError, load_package
+
+logger = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 8.0
+"""systemd and operators expect an end within ten seconds of SIGTERM."""
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """The daemon's parts, wired; `running` starts and stops them."""
+
+    settings: Settings
+    place: Place
+    ledger: Ledger
+    receiver: Receiver
+    worker: Worker
+    couriers: Sequence[Courier]
+    safekeeping: Safekeeping
+    upkeep: Upkeep
+    purge: Purge
+    night: Night
+    decoder: Decoder
+    clock: Clock
+
+    @contextmanager
+    def running(self) -> Iterator[int]:
+        """Run until the block ends; gives the port that the receiver listens on."""
+        stop = Event()
+        with ExitStack() as undo:
+            undo.callback(self.ledger.close)
+            undo.callback(self.decoder.close)
+            self.worker.queue.release(self.worker.name)
+            discard_half_results(self.place.outbox)
+            threads = [threading.Thread(target=self.worker.run, args=(stop,), name="reading")]
+            threads += [
+                threading.Thread(target=self._repeat, args=(turn, stop), name="delivery")
+                for turn in (
+                    *(courier.turn for courier in self.couriers),
+                    *self.safekeeping.turns,
+                )
+            ]
+            undo.callback(_join, threads)
+            for thread in threads:
+                thread.daemon = True
+                thread.start()
+            clockwork = start_clockwork(
+                {
+                    self.upkeep.assemble: self.settings.assembly.sweep_interval_s,
+                    self.upkeep.expire_leases: LEASE_CHECK_INTERVAL_S,
+                    self.purge.turn: PURGE_INTERVAL_S,
+                    self.night.turn: self.night.interval_s,
+                }
+            )
+            undo.callback(clockwork.shutdown, wait=True)
+            undo.callback(stop.set)
+            self.receiver.start()
+            undo.callback(self.receiver.stop)
+            yield self.receiver.port
+
+    def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
+        """Take turns until `stop`; rest when there was nothing to do."""
+        while not stop.is_set():
+            try:
+                done = turn(self.clock())
+            except Unavailable as error:
+                logger.warning("delivery waits: %s", error)
+                done = 0
+            except Exception:
+                logger.exception("delivery failed")
+                done = 0
+            if not done:
+                stop.wait(self.settings.delivery.interval_s)
+
+
+def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Service:
+    """Build the service from its settings.
+
+    Raises
+    ------
+    Misconfigured
+        The state folder, the ledger, the model package or the provider cannot be used.
+    """
+    place = Place(root=resolve(settings_file, settings.node.state_dir))
+    place.create()
+    package = open_package(settings, settings_file)
+    ledger = Ledger(settings.ledger.url or place.ledger)
+    decoder = Decoder(settings.reading)
+    worker = Worker(
+        name=f"{socket.gethostname()}-{settings.node.ae_title}",
+        queue=Queue(ledger),
+        reader=_reader(settings, place, package, decoder),
+        report=_reporter(settings, place, ledger),
+        destinations=settings.destination_names(),
+        settings=settings.reading,
+        clock=clock,
+    )
+    safekeeping = build_safekeeping(settings, place, ledger, clock)
+    receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
+    fetchers = build_fetchers(settings, ledger, receiver.intake, clock)
+    recipe = recipe_digest(settings, package)
+    return Service(
+        settings=settings,
+        place=place,
+        ledger=ledger,
+        receiver=receiver,
+        worker=worker,
+        couriers=_couriers(settings, place, ledger, clock),
+        safekeeping=safekeeping,
+        upkeep=Upkeep(
+            ledger=ledger,
+            queue=worker.queue,
+            assembly=settings.assembly,
+            recipe_digest=recipe,
+            clock=clock,
+            spool=place.spool,
+            being_sent=receiver.being_sent,
+        ),
+        night=Night(settings.pull, list(fetchers.values()), clock),
+        purge=Purge(Retention(ledger), place, settings.retention, clock),
+        decoder=decoder,
+        clock=clock,
+    )
+
+
+@contextmanager
+def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[Fetcher]:
+    """Give the fetcher of one archive, beside a daemon that may run or not.
+
+    Raises
+    ------
+    Misconfigured
+        The settings name no such archive.
+    """
+    place = Place(root=resolve(settings_file, settings.node.state_dir))
+    place.create()
+    ledger = Ledger(settings.ledger.url or place.ledger)
+    reception = Reception(settings, place, ledger, utc_now)
+    try:
+        fetchers = build_fetchers(settings, ledger, reception.intake, utc_now)
+        if source not in fetchers:
+            known = ", ".join(fetchers) or "none"
+            raise Misconfigured(f"pull: no archive is called {source}; known: {known}")
+        yield fetchers[source]
+    finally:
+        reception.stop()
+        ledger.close()
+
+
+def recipe_digest(settings: Settings, package: ModelPackage) -> str:
+    """Name how a study is read: another package or other result settings make another job."""
+    return f"{package.digest[:47]}-{settings.results_digest()}"
+
+
+def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
+    """Load the model package that the settings name, judged by the site's operating points.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be used, or does not know a finding of the settings; the message says why.
+    """
+    try:
+        package = load_package(resolve(settings_file, settings.reading.package))
+    except PackageError as error:
+        raise Misconfigured(str(error)) from error
+    findings = outcome.at_site(package.manifest.findings, settings.report.operating_points)
+    return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
+
+
+def _reader(settings: Settings, place: Place, package: ModelPackage, decoder: Decoder) -> Reader:
+    session = Session(package, settings.reading.provider, settings.reading.threads)
+    logger.info(
+        "model package %s %s (%s) on %s",
+        package.manifest.name,
+        package.manifest.version,
+        package.digest[:12],
+        session.provider,
+    )
+    return Reader(
+        package=package,
+        network=session,
+        spool=place.spool,
+        settings_digest=settings.results_digest(),
+        decode=decoder.decode,
+    )
+
+
+def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
+    destinations: list[Destination | WebDestination] = [
+        *settings.destinations,
+        *settings.delivery.web,
+    ]
+
+    def report(reading: StudyReading, sources: Sequence[Dataset]) -> list[ResultFile]:
+        objects = build_results(reading, sources, settings.report, destinations)
+        if lost := degenerate_maps(reading):
+            ledger.count("degenerate_heat_maps", lost)
+            logger.warning("evidence not usable for %d findings: not drawn", lost)
+        return outbox.write(objects, place.outbox, reading.study_uid)
+
+    return report
+
+
+def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) -> list[Courier]:
+    destinations: list[Destination | WebDestination] = [
+        *settings.destinations,
+        *settings.delivery.web,
+    ]
+    return [
+        Courier(
+            destination=destination,
+            deliveries=Deliveries(ledger),
+            outbox_dir=place.outbox,
+            settings=settings.delivery,
+            ae_title=settings.node.ae_title,
+            clock=clock,
+        )
+        for destination in destinations
+    ]
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    """Wait for the job in hand; one that takes too long is left to its lease."""
+    for thread in threads:
+        thread.join(timeout=STOP_WITHIN_S / len(threads))
+        if thread.is_alive():
+            logger.warning("%s did not finish in time: its work is taken up again", thread.name)
