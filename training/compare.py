@@ -1,0 +1,129 @@
+"""Compare variants of a plan: ``python -m training.compare --config PLAN --variants FILE``.
+
+FILE is YAML: the name of a variant to a list of ``key=value`` words. Every variant is trained with
+every seed on the same split and judged by its last weights, nothing chosen, on the validation
+films. The AUROC of a finding is averaged over seeds; its interval, and that of the difference to
+the first variant, come from one bootstrap over patients that is shared by all (paired). Runs that
+are already there are not repeated. The table goes to ``compare.json`` and, as Markdown, to stdout.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from training.answers import ANSWER, targets
+from training.config import RecipeError
+from training.examples import Example
+from training.learn import learn
+from training.metrics import interval, ranking, resample
+from training.plan import Plan
+from training.reporting import write_json
+from training.subject import load_subject
+from training.supply import read_examples
+
+RESAMPLES = 2000
+Scores = NDArray[np.float64]
+
+
+def read_variants(path: Path) -> dict[str, list[str]]:
+    """Read the variants; the first is what the others are compared with."""
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(tree, dict) or not tree:
+        raise RecipeError(f"{path}: write name: [key=value, ...] for each variant")
+    return {str(name): [str(word) for word in words or []] for name, words in tree.items()}
+
+
+def scores_of_run(plan: Plan, films: list[Example], finding: str) -> Scores:
+    """Train where there is no result yet; return the finding's scores of the validation films."""
+    kept = plan.out / "scores.json"
+    if kept.is_file():
+        return np.array(json.loads(kept.read_text(encoding="utf-8")))
+    learn(plan)
+    subject = load_subject(plan.out / "last.pt")
+    logits = subject.answer(films).heads[ANSWER].astype(float)
+    column = subject.classes.index(finding)
+    scores = logits[:, column]
+    if subject.activation == "softmax":
+        scores = scores - np.delete(logits, column, axis=1).max(axis=1)
+    kept.write_text(json.dumps(scores.tolist()), encoding="utf-8")
+    return np.asarray(scores)
+
+
+def table_of(
+    scores: Mapping[str, Sequence[Scores]], positive: NDArray[np.bool_], patients: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Return for each variant the mean AUROC over seeds and its difference to the first one."""
+    weights = resample(patients, RESAMPLES)
+    areas = {
+        name: np.stack([ranking(run, positive, weights)[0] for run in runs])
+        for name, runs in scores.items()
+    }
+    first = next(iter(areas.values())).mean(axis=0)
+    return {
+        name: {
+            "auroc": interval(found.mean(axis=0)),
+            "difference": interval(found.mean(axis=0) - first),
+            "each_seed": [float(value) for value in found[:, 0]],
+        }
+        for name, found in areas.items()
+    }
+
+
+def markdown(table: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the table for people."""
+    lines = ["| variant | AUROC (95 %) | difference | each seed |", "|---|---|---|---|"]
+    for name, row in table.items():
+        cells = [_range(row["auroc"]), _range(row["difference"])]
+        seeds = ", ".join(f"{value:.3f}" for value in _floats(row["each_seed"]))
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {seeds} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train what is missing and print the table."""
+    parser = argparse.ArgumentParser(prog="training.compare", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--variants", type=Path, required=True)
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--finding", default="fracture")
+    parser.add_argument("changes", nargs="*", metavar="key=value")
+    options = parser.parse_args(arguments)
+    try:
+        variants = read_variants(options.variants)
+        base = Plan.read(options.config, options.changes)
+        films = [e for e in read_examples(base) if e.split == base.data.val]
+        scores: dict[str, list[Scores]] = {name: [] for name in variants}
+        for seed in map(int, options.seeds.split(",")):
+            for name, words in variants.items():
+                own = [f"seed={seed}", f"out={base.out / name}-{seed}"]
+                plan = Plan.read(options.config, [*options.changes, *words, *own])
+                scores[name].append(scores_of_run(plan, films, options.finding))
+    except RecipeError as error:
+        print(f"training.compare: {error}", file=sys.stderr)
+        return 2
+    truth = targets(films, base.classes)[:, base.classes.index(options.finding)] > 0
+    table = table_of(scores, truth, [film.patient for film in films])
+    write_json(table, base.out / "compare.json")
+    print(f"{len(films)} films, {int(truth.sum())} with {options.finding}, seeds {options.seeds}")
+    print(markdown(table))
+    return 0
+
+
+def _floats(values: object) -> list[float]:
+    assert isinstance(values, list | tuple)
+    return [float(value) for value in values]
+
+
+def _range(figure: object) -> str:
+    value, low, high = _floats(figure)
+    return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,23 @@
+"""Loss and validation figure over the epochs as a PNG, from the first evaluation on."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def draw_curves(history: dict[str, list[list[float]]], path: Path) -> None:
+    """Draw each series of (step, value) pairs in its own panel."""
+    series = {name: pairs for name, pairs in history.items() if pairs}
+    if not series:
+        return
+    figure, axes = plt.subplots(1, len(series), figsize=(5 * len(series), 4), squeeze=False)
+    for axis, (name, pairs) in zip(axes[0], series.items(), strict=True):
+        axis.plot([step for step, _ in pairs], [value for _, value in pairs])
+        axis.set(title=name, xlabel="passes")
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    plt.close(figure)

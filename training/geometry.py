@@ -1,0 +1,110 @@
+"""How a film becomes a square picture for training, before any random change.
+
+"letterbox" is the pixel contract (`model.pixels`): what a package that the daemon runs must use.
+"legacy_510_384" is the wrist paper's: squashed to 510/384 of the input size whatever the aspect,
+no window, then a crop of the input size: at random in training, the middle in evaluation. 16-bit
+films keep their depth in both.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+from typing_extensions import override
+
+from model.pixels import PixelProfile, to_unit
+from training.data import read_radiograph
+from training.examples import DataError, Example
+
+Geometry = Literal["letterbox", "legacy_510_384"]
+_LEGACY_RATIO = 510 / 384
+_EIGHT_BIT = 255.0
+_SIXTEEN_BIT = 65535.0
+
+
+def stored_side(geometry: Geometry, size: int) -> int:
+    """Side of the picture before the crop."""
+    return size if geometry == "letterbox" else round(size * _LEGACY_RATIO)
+
+
+def picture(example: Example, geometry: Geometry, profile: PixelProfile) -> NDArray[np.uint16]:
+    """Read one film as uint16 (side, side), 0 to 65535 for 0 to 1.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or holds no contrast.
+    """
+    try:
+        if geometry == "letterbox":
+            unit = to_unit(read_radiograph(example.path), profile)[0]
+        else:
+            unit = _squashed(example, stored_side(geometry, profile.size))
+    except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: Pillow on a broken PNG
+        raise DataError(f"{example.path}: {error}") from error
+    values: NDArray[np.uint16] = np.round(unit * _SIXTEEN_BIT).astype(np.uint16)
+    return values
+
+
+def middle(units: Tensor, size: int) -> Tensor:
+    """Crop the middle [batch, size, size] of pictures [batch, side, side]."""
+    start = (units.shape[-1] - size) // 2
+    return units[..., start : start + size, start : start + size]
+
+
+def pixels_of(geometry: Geometry, profile: PixelProfile) -> dict[str, Any]:
+    """Return what a checkpoint records; only "letterbox" can be exported for the daemon."""
+    recorded = profile.model_dump(mode="json")
+    return recorded if geometry == "letterbox" else recorded | {"name": geometry}
+
+
+class Films(Dataset[Tensor]):
+    """Pictures of examples by their row, uint16 [side, side], kept in memory when asked.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    geometry : Geometry
+    profile : PixelProfile
+    keep : bool
+        Read every film once, now, instead of each time it is drawn.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], geometry: Geometry, profile: PixelProfile, keep: bool
+    ) -> None:
+        self.examples, self.geometry, self.profile = list(examples), geometry, profile
+        self._kept: Tensor | None = None
+        if keep:
+            self._kept = torch.stack([self._read(row) for row in range(len(self.examples))])
+
+    def __len__(self) -> int:
+        """Return the number of films."""
+        return len(self.examples)
+
+    @override
+    def __getitem__(self, row: int) -> Tensor:
+        """Return the picture of one row."""
+        return self._read(row) if self._kept is None else self._kept[row]
+
+    def _read(self, row: int) -> Tensor:
+        return torch.from_numpy(picture(self.examples[row], self.geometry, self.profile))
+
+
+def as_units(values: Tensor) -> Tensor:
+    """Turn uint16 pictures into float32 in [0, 1]."""
+    return values.float() / _SIXTEEN_BIT
+
+
+def _squashed(example: Example, side: int) -> NDArray[np.float32]:
+    with Image.open(example.path) as image:
+        deepest = _SIXTEEN_BIT if image.mode.startswith("I") else _EIGHT_BIT
+    values = read_radiograph(example.path).values
+    small = Image.fromarray(values).resize((side, side), Image.Resampling.BILINEAR)
+    unit: NDArray[np.float32] = np.clip(np.asarray(small, np.float32) / np.float32(deepest), 0, 1)
+    return unit

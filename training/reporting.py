@@ -1,0 +1,78 @@
+"""Files of an evaluation: text in the wrist paper's layout, JSON, CSV and the confusion matrix."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from numpy.typing import NDArray
+
+_HALF = 0.5
+
+
+def results_text(
+    accuracies: Mapping[str, float], samples: int, project: str, experiment: str
+) -> str:
+    """Return `eval_results.txt` (and `infer_results.txt`): the published layout to the byte.
+
+    BEST_ACC names the largest of the accuracies above it, as there; the figure to quote is that of
+    the head that the checkpoint fixed before, in the JSON beside this file.
+    """
+    best = max(accuracies, key=lambda name: accuracies[name])
+    lines = [
+        "[Evaluation Results]",
+        f"Project: {project}, Experiment: {experiment}",
+        f"Samples: {samples}",
+        "",
+        *(f"    {name} {value:.3f}%" for name, value in accuracies.items()),
+        "",
+        f"BEST_ACC: {best} {accuracies[best]:.3f}% ",
+    ]
+    return "\n".join(lines)
+
+
+def write_json(document: Mapping[str, Any], path: Path) -> None:
+    """Write figures; NaN, which JSON does not know, becomes null."""
+    path.write_text(json.dumps(_plain(document), indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows with equal keys as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw_confusion(matrix: NDArray[np.float64], names: Sequence[str], path: Path) -> None:
+    """Draw counts, rows actual, columns predicted, with the accuracy as title."""
+    accuracy = float(np.trace(matrix) / max(matrix.sum(), 1))
+    side = max(4.0, 1.1 * len(names))
+    figure, axis = plt.subplots(figsize=(side + 1, side))
+    axis.imshow(matrix, cmap="Blues")
+    for (row, column), count in np.ndenumerate(matrix):
+        dark = count > _HALF * matrix.max()
+        axis.text(column, row, f"{count:.0f}", ha="center", va="center", color="wk"[not dark])
+    axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set(xlabel="predicted", ylabel="actual", title=f"Confusion Matrix acc = {accuracy:.3f}")
+    figure.tight_layout()
+    figure.savefig(path, dpi=200)
+    plt.close(figure)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 6)
+    return value
