@@ -1,0 +1,148 @@
+"""A daemon with a tiny model package, an archive with moods, and senders that never give up."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from daemon.clock import utc_now
+from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.overview import backlog
+from model.package import write_package
+from tests.chaos.account import Account, evidence, is_report, settle
+from tests.chaos.traffic import Send, Traffic
+from tests.chaos.victim import Victim, victim
+from tests.fakes import Archive, Deed
+from tests.graphs import tiny_manifest, write_graph
+from tests.node import Peer, fast_settings, settings_text
+from tests.tools import free_port, wait_until
+
+IN_FLIGHT = 30
+SETTLED_WITHIN_S = 120.0
+MOODS: list[Deed] = [0xA700, 0x0110, 0xB000, 0xB007, "hang up", "abort after storing", "hang"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog):
+    """Broken connections are the point here, not news."""
+    caplog.set_level("CRITICAL", logger="pynetdicom")
+
+
+@pytest.fixture(scope="session")
+def tiny_package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    graph = write_graph(folder / "graph.onnx", gain=1.0)
+    write_package(folder / "package", graph, tiny_manifest(graph), "")
+    return folder / "package"
+
+
+def moods(seed: int, share: float) -> Iterator[Deed]:
+    """Answer Success mostly; be difficult for a share of the objects."""
+    chance = random.Random(seed)
+    while True:
+        yield chance.choice(MOODS) if chance.random() < share else 0x0000
+
+
+class Ward:
+    """Everything that takes part."""
+
+    def __init__(self, folder: Path, state: Path, one: Victim, archive: Archive) -> None:
+        self.folder = folder
+        self.state = state
+        self.victim = one
+        self.archive = archive
+        self.kills = 0
+        self.unsent = 0
+        self._reports: dict[str, tuple[str, frozenset[str]]] = {}
+        self.traffic: Traffic | None = None
+
+    def send(self, port: int, senders: list[Send], seed: int = 1) -> Traffic:
+        self.traffic = Traffic(port, self.folder / "in", senders, seed)
+        self.traffic.start(lambda: self.unreported() >= IN_FLIGHT)
+        return self.traffic
+
+    def reported(self) -> dict[str, set[str]]:
+        """Return the images that reports in the archive are about, by study."""
+        for uid, copies in list(self.archive.kept.items()):
+            if uid not in self._reports and is_report(copies[0]):
+                self._reports[uid] = str(copies[0].StudyInstanceUID), evidence(copies[0])
+        read: dict[str, set[str]] = {}
+        for study, images in list(self._reports.values()):
+            read.setdefault(study, set()).update(images)
+        return read
+
+    def unreported(self) -> int:
+        assert self.traffic is not None
+        read = self.reported()
+        return sum(
+            not images <= read.get(study, set())
+            for study, images in list(self.traffic.promised.items())
+        )
+
+    def settle(self) -> tuple[Account, int]:
+        """Let everything come to rest; returns the account and how many studies are stuck."""
+        assert self.traffic is not None
+        if not self.victim.is_alive:
+            self.victim.kill()
+            self.victim.start()
+        assert self.victim.await_ready()
+        self.unsent = self.traffic.drain()
+        ledger = Ledger(self.state / "ledger.sqlite")
+        Deliveries(ledger).retry_parked("pacs", utc_now())
+        settled = {"jobs done", "jobs skipped"}
+
+        def at_rest() -> bool:
+            return not ledger.waiting() and not set(backlog(ledger)) - settled
+
+        try:
+            wait_until(lambda: at_rest() and not self.unreported(), "rest", SETTLED_WITHIN_S)
+        finally:
+            left = {name: n for name, n in backlog(ledger).items() if name not in settled}
+            stuck = self.unreported() + sum(left.values())
+            if stuck or self.unsent:
+                print(f"stuck: {left}, unsent {self.unsent}, unreported {self.unreported()}")
+            ledger.close()
+        self.victim.stop()
+        return settle(self.traffic.promised, self.archive.kept, self.state), stuck
+
+
+def hasty(state: Path, port: int, package: Path, pacs: Peer) -> str:
+    """Return settings with the shortest waits that still mean something."""
+    sections = {
+        "node": {"state_dir": str(state)},
+        "receiver": {"port": port, "min_free_bytes": 0, "warn_free_bytes": 0},
+        "assembly": {"quiet_period_s": 0.3, "sweep_interval_s": 0.1},
+        "reading": {
+            "package": str(package),
+            "provider": "cpu",
+            "threads": 1,
+            "retry_delay_s": 0.2,
+            "max_attempts": 1000,
+        },
+        "report": {"heat_map": False},
+        "delivery": {
+            "interval_s": 0.1,
+            "first_delay_s": 0.2,
+            "max_delay_s": 1.0,
+            "timeout_s": 2.0,
+        },
+    }
+    return settings_text(fast_settings(sections), [pacs])
+
+
+@contextmanager
+def ward(
+    folder: Path, package: Path, deeds: Iterator[Deed], state: Path | None = None
+) -> Iterator[tuple[Ward, int]]:
+    """Give everything, the daemon not yet started, and its port."""
+    state = state or folder / "state"
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    settings = folder / "settings.toml"
+    with Archive(deeds=deeds, ae_title="PACS") as archive:
+        settings.write_text(hasty(state, port, package, archive))
+        with victim(settings) as one:
+            yield Ward(folder, state, one, archive), port

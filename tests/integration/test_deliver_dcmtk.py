@@ -1,0 +1,87 @@
+"""Couriers and DCMTK's archive."""
+
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+from pydicom import dcmread
+
+from daemon.settings import Destination
+from tests.office import PATIENCE, Office
+from tests.tools import end_process, free_port, tool, wait_until
+
+
+@pytest.fixture
+def office(tmp_path):
+    opened = Office(tmp_path)
+    yield opened
+    opened.ledger.close()
+
+
+@contextmanager
+def storescp(folder, *options):
+    """DCMTK's archive; gives the destination that it is."""
+    program = tool("storescp")
+    if program is None:
+        pytest.skip("needs DCMTK")
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    process = subprocess.Popen([program, "-od", str(folder), *options, str(port)])
+    try:
+        wait_until(lambda: listens(port), "storescp listens", within_s=10)
+        yield Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=port)
+    finally:
+        end_process(process, within_s=5)
+
+
+def listens(port):
+    """Tell whether the port is taken, without connecting: storescp would serve the connection."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
+@pytest.mark.acceptance
+def test_dcmtk_keeps_the_bytes_of_the_data_set(office, tmp_path):
+    with storescp(tmp_path / "kept", "-B") as destination:
+        assert office.turn(destination) == 2
+    assert office.states() == ["delivered", "delivered"]
+    kept = {dcmread(file).SOPInstanceUID: dcmread(file) for file in (tmp_path / "kept").iterdir()}
+    assert all(kept[one.sop_instance_uid] == dcmread(tmp_path / one.file) for one in office.files)
+
+
+@pytest.mark.acceptance
+def test_dcmtk_refusing_the_association_parks_at_once(office, tmp_path):
+    with storescp(tmp_path / "kept", "--refuse") as destination:
+        office.turn(destination)
+    assert office.states() == ["parked", "parked"]
+
+
+@pytest.mark.acceptance
+def test_dcmtk_aborting_after_it_stored_is_sent_again_until_it_answers(office, tmp_path):
+    with storescp(tmp_path / "kept", "--abort-after") as destination:
+        for _ in range(3):
+            office.turn(destination)
+            office.clock.advance(PATIENCE.max_delay_s)
+    assert office.states() == ["pending", "pending"]
+    with storescp(tmp_path / "kept") as destination:
+        while office.turn(destination):
+            pass
+    assert office.states() == ["delivered", "delivered"]
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+@pytest.mark.acceptance
+def test_dcmtk_does_not_wait_for_our_delayed_acknowledgement(tmp_path):
+    office = Office(tmp_path, results=40)
+    with storescp(tmp_path / "kept") as destination:
+        begin = time.perf_counter()
+        assert office.turn(destination) == 40
+        each_s = (time.perf_counter() - begin) / 40
+    office.ledger.close()
+    assert each_s < 0.04, "about 40 ms is the delayed acknowledgement"

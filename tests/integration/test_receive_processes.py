@@ -1,0 +1,51 @@
+"""Several receiver processes on one port: one that dies is replaced, all end with the daemon."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.objects import Exam, dx
+from tests.receiving import LIMITS, PICTURE, House
+from tests.tools import wait_until
+
+
+def children():
+    """Return our receiver processes."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(parent) == os.getpid() and b"daemon.receiving" in command:
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def house(tmp_path):
+    with House(tmp_path / "state", LIMITS.model_copy(update={"processes": 2})) as opened:
+        wait_until(lambda: len(children()) == 2, "two children", within_s=10)
+        yield opened
+    assert children() == set()
+
+
+def test_they_share_the_port_and_the_ledger(house):
+    for number in range(6):
+        assert house.send(dx(PICTURE, exam=Exam(study=str(number)))) == [0x0000]
+    assert len(house.ledger.files()) == len(house.spooled()) == 6
+    assert house.send(dx(PICTURE, exam=Exam(study="0"))) == [0x0000]
+    assert len(house.ledger.files()) == 6
+
+
+def test_one_that_dies_is_replaced_and_what_it_acknowledged_is_there(house):
+    assert house.send(dx(PICTURE)) == [0x0000]
+    before = children()
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: len(children() - before) == 1, "another child", within_s=15)
+    assert house.send(dx(PICTURE, number=2)) == [0x0000]
+    assert len(house.ledger.files()) == 2

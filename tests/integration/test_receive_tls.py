@@ -1,0 +1,97 @@
+"""Mutual TLS: who shows a certificate of our authority is served, and nobody else is."""
+
+import ssl
+import time
+
+import pytest
+from pynetdicom import AE, build_context
+from pynetdicom.sop_class import Verification
+
+from daemon.errors import Misconfigured
+from tests.benchmarks.blast import Peer
+from tests.certificates import authority, signed
+from tests.receiving import LIMITS, House
+from tests.tools import tool
+
+pytestmark = pytest.mark.skipif(tool("openssl") is None, reason="needs openssl")
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("papers")
+    ours = authority(folder)
+    other = authority(folder, "foreign")
+    return {
+        "authority": ours,
+        "node": signed(folder, "node", ours),
+        "modality": signed(folder, "modality", ours),
+        "stranger": signed(folder, "stranger", other),
+    }
+
+
+@pytest.fixture
+def house(tmp_path, papers):
+    certificate, key = papers["node"]
+    tls = {
+        "tls_certificate": str(certificate),
+        "tls_key": str(key),
+        "tls_authority": str(papers["authority"]),
+        "association_timeout_s": 1.5,
+    }
+    with House(tmp_path / "state", LIMITS.model_copy(update=tls)) as opened:
+        yield opened
+
+
+def echo(house, papers, who=None, newest=None):
+    """Return the status of a C-ECHO over TLS, None without an association."""
+    context = ssl.create_default_context(cafile=papers["authority"])
+    if newest is not None:
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = newest
+    if who is not None:
+        context.load_cert_chain(*papers[who])
+    association = AE("MODALITY").associate(
+        "127.0.0.1",
+        house.receiver.port,
+        contexts=[build_context(Verification)],
+        ae_title="WRISTD",
+        tls_args=(context, "127.0.0.1"),
+    )
+    if not association.is_established:
+        return None
+    status = association.send_c_echo().get("Status")
+    association.release()
+    return status
+
+
+def test_a_sender_with_our_authoritys_certificate_is_served(house, papers):
+    assert echo(house, papers, "modality") == 0x0000
+
+
+@pytest.mark.parametrize("who", [None, "stranger"])
+def test_a_sender_without_it_is_not(house, papers, who):
+    assert echo(house, papers, who) is None
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_old_tls_is_refused(house, papers):
+    assert echo(house, papers, "modality", ssl.TLSVersion.TLSv1_1) is None
+
+
+def test_a_client_that_never_shakes_hands_delays_nobody_and_is_cut(house, papers):
+    silent = [Peer(house.receiver.port) for _ in range(5)]
+    begun = time.monotonic()
+    assert echo(house, papers, "modality") == 0x0000
+    assert time.monotonic() - begun < 1.5
+    for peer in silent:
+        peer.socket.settimeout(5)
+        assert peer.socket.recv(1) == b""
+        peer.socket.close()
+
+
+def test_files_that_cannot_be_used_are_a_misconfiguration(tmp_path):
+    broken = LIMITS.model_copy(
+        update={"tls_certificate": "/no", "tls_key": "/no", "tls_authority": "/no"}
+    )
+    with pytest.raises(Misconfigured, match="tls_"):
+        House(tmp_path, broken)

@@ -1,0 +1,77 @@
+"""Files in the spool: whole or absent."""
+
+import os
+
+import pytest
+
+from daemon.intake.spool import Spool
+
+
+@pytest.fixture
+def spool(tmp_path):
+    opened = Spool(tmp_path)
+    yield opened
+    opened.close()
+
+
+def files(spool):
+    return sorted(path for path in spool.folder.rglob("*") if path.is_file())
+
+
+def keep(spool, *pieces):
+    part = spool.begin()
+    for piece in pieces:
+        part.write(piece)
+    stored = spool.keep(part)
+    part.discard()
+    return stored
+
+
+def test_the_same_bytes_are_one_file(spool):
+    first = keep(spool, b"ab", b"c")
+    assert keep(spool, b"abc") == first
+    assert [path.read_bytes() for path in files(spool)] == [b"abc"]
+    assert first.size == 3
+
+
+def test_a_file_is_for_the_daemon_alone(spool):
+    path = spool.folder / keep(spool, b"abc").file
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_was_written_can_be_read_before_it_is_kept(spool):
+    part = spool.begin()
+    part.write(b"ab" * 2_000_000)
+    part.write(memoryview(b"c"))
+    assert part.content() == b"ab" * 2_000_000 + b"c"
+    part.discard()
+
+
+def test_a_discarded_part_leaves_nothing_and_may_be_discarded_again(spool):
+    part = spool.begin()
+    part.write(b"half")
+    part.discard()
+    part.discard()
+    assert files(spool) == []
+
+
+def test_discarding_after_keeping_harms_nothing(spool):
+    part = spool.begin()
+    part.write(b"abc")
+    spool.keep(part)
+    part.discard()
+    assert len(files(spool)) == 1
+
+
+def test_parts_are_discarded_and_whole_files_kept(spool):
+    stored = keep(spool, b"abc")
+    (spool.folder / "x.part").write_bytes(b"half")
+    assert spool.discard_parts() == 1
+    assert files(spool) == [spool.folder / stored.file]
+
+
+def test_orphans_are_the_files_that_are_not_known_in_the_order_they_came(spool):
+    known, *unknown = (keep(spool, bytes([number])) for number in range(4))
+    for age, stored in enumerate(unknown):
+        os.utime(spool.folder / stored.file, ns=(0, 10 - age))
+    assert spool.orphans({known.file}) == [spool.folder / one.file for one in reversed(unknown)]

@@ -1,0 +1,119 @@
+"""When a study becomes a job: quiet period, senders still at work, needed views, urgency."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.queue import Queue
+from daemon.operate.upkeep import Upkeep
+from daemon.records import Arrival, Reason
+from daemon.settings import Assembly
+from tests.fakes import FrozenClock
+from tests.objects import Exam, Patient, dx, save
+
+LEASE = timedelta(seconds=60)
+
+
+class Desk:
+    """A spool, a ledger and the clock work over them."""
+
+    def __init__(self, folder, **rule):
+        self.folder = folder
+        self.clock = FrozenClock()
+        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.queue = Queue(self.ledger)
+        self.sending = set()
+        self.upkeep = Upkeep(
+            self.ledger,
+            self.queue,
+            Assembly(quiet_period_s=30.0, hard_cap_s=900.0, **rule),
+            "recipe",
+            self.clock,
+            folder,
+            lambda: self.sending,
+        )
+
+    def receive(self, view, number=1, calling_ae="MODALITY", **extra):
+        exam = Exam(Patient())
+        image = dx(np.full((8, 8), 7, np.uint16), view, exam, number=number)
+        for keyword, value in extra.items():
+            setattr(image, keyword, value)
+        save(image, self.folder / f"{number}.dcm")
+        values = (exam.study_uid, image.SOPInstanceUID, image.SOPClassUID, "1.2.840.10008.1.2.1")
+        rest = ("p", f"{number:064}", f"{number}.dcm", 1, calling_ae, self.clock())
+        self.ledger.record([Arrival(*values, *rest)])
+        return exam.study_uid
+
+    def after(self, seconds):
+        self.clock.advance(seconds)
+        self.upkeep.assemble()
+        return self.queue.claim("w", self.clock(), LEASE)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    opened = []
+
+    def make(**rule):
+        opened.append(Desk(tmp_path, **rule))
+        return opened[0]
+
+    yield make
+    opened[0].ledger.close()
+
+
+def test_a_study_waits_while_an_association_is_still_sending_it(desk):
+    at = desk()
+    at.sending = {at.receive("PA")}
+    assert at.after(300) is None
+    at.receive("LAT", number=2)
+    at.sending = set()
+    assert len(at.after(30).instances) == 2
+
+
+def test_the_hard_cap_ends_every_wait(desk):
+    at = desk()
+    at.sending = {at.receive("PA")}
+    assert at.after(900) is not None
+
+
+def test_a_study_with_all_needed_views_does_not_wait_for_the_cap(desk):
+    at = desk(needed_views=("PA", "LAT"))
+    at.receive("PA")
+    assert at.after(300) is None
+    at.receive("LAT", number=2)
+    assert at.after(30).reason is None
+
+
+def test_missing_views_have_an_explicit_outcome_at_the_cap_that_a_late_image_supersedes(desk):
+    at = desk(needed_views=("PA", "LAT"))
+    at.receive("LAT")
+    assert at.after(30) is None
+    first = at.after(870)
+    assert first.reason is Reason.VIEWS_MISSING
+    at.queue.release("w")
+    at.receive("PA", number=2)
+    second = at.after(30)
+    assert second.reason is None
+    assert len(second.instances) == 2
+
+
+@pytest.mark.parametrize(
+    ("calling_ae", "extra", "priority"),
+    [
+        ("CASUALTY", {}, 0),
+        ("X", {"RequestedProcedurePriority": "STAT"}, 0),
+        ("X", {}, 1),
+        ("(fetched)", {}, 2),
+    ],
+)
+def test_urgent_studies_go_first_and_fetched_ones_last(desk, calling_ae, extra, priority):
+    at = desk(urgent_callers=("CASUALTY",))
+    at.receive("PA", calling_ae=calling_ae, **extra)
+    at.upkeep.ledger.record([])
+    at.clock.advance(30)
+    at.upkeep.assemble()
+    with at.ledger.snapshot() as connection:
+        assert connection.exec_driver_sql("SELECT priority FROM job").scalar() == priority

@@ -1,0 +1,57 @@
+"""The clock work, stepped by hand."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from daemon.errors import Unavailable
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.queue import Queue
+from daemon.operate.upkeep import Upkeep, start_clockwork
+from daemon.records import Arrival
+from daemon.settings import Assembly
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    opened = Ledger(tmp_path / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+def upkeep_at(ledger, now):
+    return Upkeep(
+        ledger, Queue(ledger), Assembly(quiet_period_s=30.0), "recipe", lambda: now, Path("spool")
+    )
+
+
+def test_a_study_is_queued_once_its_quiet_period_is_over(ledger):
+    ledger.record(
+        [Arrival("1.2", "1.2.1", "1.3", "1.2.840", "p", "a" * 64, "f.dcm", 1, "MOD", NOW)]
+    )
+    upkeep_at(ledger, NOW + timedelta(seconds=29)).assemble()
+    assert len(ledger.waiting()) == 1
+    upkeep_at(ledger, NOW + timedelta(seconds=30)).assemble()
+    assert ledger.waiting() == []
+    assert Queue(ledger).claim("w", NOW + timedelta(seconds=31), timedelta(seconds=5)) is not None
+
+
+def test_a_turn_that_fails_is_tried_again_at_the_next_bell():
+    rung = Event()
+    calls = []
+
+    def turn():
+        calls.append(1)
+        if len(calls) == 1:
+            raise Unavailable("not now")
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        rung.set()
+
+    clockwork = start_clockwork({turn: 0.01})
+    assert rung.wait(5)
+    clockwork.shutdown()

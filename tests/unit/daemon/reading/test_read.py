@@ -1,0 +1,226 @@
+"""Every image of a study ends with a category or with a reason."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from daemon.errors import Rejected
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.overview import study_states
+from daemon.ledger.queue import Queue
+from daemon.reading.decode import decode
+from daemon.reading.read import Reader
+from daemon.reading.sessions import NetworkOutput
+from daemon.reading.worker import Worker
+from daemon.records import Arrival, Category, Instance, Job, Reason
+from daemon.settings import Reading
+from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
+from model.pixels import CONTRACT_VERSION, PixelProfile
+from tests import phantoms
+from tests.objects import EXAM, Patient, dx, save
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+class ConstantNetwork:
+    """Answers every image alike."""
+
+    provider = "CPUExecutionProvider"
+
+    def __init__(self, logit=2.0, gate=5.0):
+        self.logit, self.gate = logit, gate
+
+    def run(self, images, targets):
+        number = len(images)
+        return NetworkOutput(
+            logits=np.tile(np.array([[0.0, self.logit]], np.float32), (number, 1)),
+            cam=np.ones((number, 4, 4), np.float32),
+            gate=np.full(number, self.gate, np.float32),
+        )
+
+
+@pytest.fixture
+def package(tmp_path):
+    manifest = Manifest(
+        name="constant",
+        version="1",
+        graph_sha256="0" * 64,
+        pixel_contract=CONTRACT_VERSION,
+        pixels=PixelProfile(size=64),
+        activation="softmax",
+        classes=("no_finding", "fracture"),
+        findings=(
+            FindingSpec(name="fracture", class_index=1, high_sensitivity=0.3, high_specificity=0.7),
+        ),
+        temperature=1.0,
+        calibration="none",
+        gate=Gate(accepts="wrist", threshold=0.5),
+        cam_layer="x",
+        golden=Golden(logits=(0.0, 0.0)),
+        body_parts=("WRIST", "HAND"),
+        min_age_years=2,
+        training={},
+        parity={},
+    )
+    return ModelPackage(tmp_path, manifest, "d" * 64)
+
+
+def reader(package, tmp_path, network=None):
+    return Reader(
+        package=package,
+        network=network or ConstantNetwork(),
+        spool=tmp_path,
+        settings_digest="s",
+        decode=lambda file: decode(file, 10**8),
+    )
+
+
+def job(tmp_path, *datasets, patients=None):
+    instances = []
+    for number, dataset in enumerate(datasets):
+        save(dataset, tmp_path / f"{number}.dcm")
+        key = patients[number] if patients else "p"
+        instances.append(
+            Instance(number, f"1.2.{number}", dataset.SOPClassUID, key, f"{number}.dcm", "a" * 64)
+        )
+    return Job(1, EXAM.study_uid, 1, "w", NOW + timedelta(seconds=60), tuple(instances))
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return phantoms.wrist("PA", "L", spacing_mm=0.5)
+
+
+@pytest.mark.parametrize(
+    ("logit", "category"),
+    [(-3.0, Category.NEGATIVE), (0.0, Category.DOUBT), (3.0, Category.POSITIVE)],
+)
+def test_the_score_decides_between_the_operating_points(
+    tmp_path, package, picture, logit, category
+):
+    made = reader(package, tmp_path, ConstantNetwork(logit)).read(job(tmp_path, dx(picture)), NOW)
+    assert made.category is category
+    [image] = made.images
+    assert image.scores[0].probability == pytest.approx(1 / (1 + np.exp(-logit)))
+    assert image.evidence["fracture"].shape == (4, 4)
+    assert image.radiograph is not None
+    assert made.model.provider == "CPUExecutionProvider"
+
+
+def test_pixels_that_the_gate_refuses_are_not_a_wrist(tmp_path, package, picture):
+    made = reader(package, tmp_path, ConstantNetwork(gate=-5.0)).read(
+        job(tmp_path, dx(picture)), NOW
+    )
+    assert (made.category, made.reason) == (Category.NOT_ANALYSED, Reason.NOT_A_WRIST)
+    assert made.images[0].scores == ()
+
+
+@pytest.mark.parametrize(
+    ("exam", "reason"),
+    [
+        (replace(EXAM, body_part="CHEST"), Reason.NOT_A_WRIST),
+        (replace(EXAM, patient=Patient(age="018M")), Reason.AGE_OUT_OF_RANGE),
+    ],
+)
+def test_a_header_outside_the_models_range_is_not_analysed(
+    tmp_path, package, picture, exam, reason
+):
+    made = reader(package, tmp_path).read(job(tmp_path, dx(picture, exam=exam)), NOW)
+    assert (made.category, made.reason) == (Category.NOT_ANALYSED, reason)
+
+
+def test_an_unreadable_image_keeps_its_reason_beside_a_good_one(tmp_path, package, picture):
+    broken = dx(picture, number=2)
+    broken.PixelData = broken.PixelData[:100]
+    made = reader(package, tmp_path).read(job(tmp_path, dx(picture), broken), NOW)
+    assert made.category is Category.POSITIVE
+    assert [image.reason for image in made.images] == [None, Reason.UNREADABLE]
+
+
+def test_two_patients_in_one_study_are_held(tmp_path, package, picture):
+    two = job(tmp_path, dx(picture), dx(picture, number=2), patients=["p", "q"])
+    made = reader(package, tmp_path).read(two, NOW)
+    assert (made.category, made.reason) == (Category.NOT_ANALYSED, Reason.IDENTITY_CONFLICT)
+
+
+def test_images_with_two_birth_dates_are_held_though_the_patient_id_agrees(
+    tmp_path, package, picture, caplog
+):
+    other = dx(picture, number=2)
+    other.PatientBirthDate = "19810102"
+    made = reader(package, tmp_path).read(job(tmp_path, dx(picture), other), NOW)
+    assert (made.category, made.reason) == (Category.NOT_ANALYSED, Reason.IDENTITY_CONFLICT)
+    assert "PatientBirthDate" in caplog.text
+    assert "1981" not in caplog.text
+
+
+def test_a_score_that_is_no_number_is_no_result(tmp_path, package, picture):
+    made = reader(package, tmp_path, ConstantNetwork(np.nan)).read(job(tmp_path, dx(picture)), NOW)
+    assert made.category is Category.NOT_ANALYSED
+
+
+def test_more_images_than_a_batch_are_all_read(tmp_path, package, picture):
+    datasets = [dx(picture, number=number) for number in range(1, 11)]
+    made = reader(package, tmp_path).read(job(tmp_path, *datasets), NOW)
+    assert [image.category for image in made.images] == [Category.POSITIVE] * 10
+
+
+@pytest.fixture
+def queue(tmp_path, picture):
+    save(dx(picture), tmp_path / "0.dcm")
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record(
+        [Arrival("1.2", "1.2.1", "1.3", "1.2.840", "p", "a" * 64, "0.dcm", 1, "MOD", NOW)]
+    )
+    [study] = ledger.waiting()
+    queue = Queue(ledger)
+    queue.enqueue(study.study_id, "recipe", NOW)
+    yield queue
+    ledger.close()
+
+
+def worker(queue, made_reader, report, at=NOW):
+    settings = Reading(max_attempts=2, retry_delay_s=10.0)
+    return Worker("w", queue, made_reader, report, ["pacs"], settings, lambda: at)
+
+
+def test_a_turn_settles_one_job_and_says_so(tmp_path, package, queue):
+    one = worker(queue, reader(package, tmp_path), lambda _reading, _sources: [])
+    assert one.turn() is True
+    assert one.turn() is False
+    [state] = study_states(queue.ledger)
+    assert (state.state, state.category) == ("done", "positive")
+
+
+def test_a_failing_study_is_tried_again_then_quarantined_with_an_outcome(tmp_path, package, queue):
+    def fails(_reading, _sources):
+        raise ZeroDivisionError
+
+    made = reader(package, tmp_path)
+    assert worker(queue, made, fails).turn() is True
+    assert worker(queue, made, fails).turn() is False
+    assert worker(queue, made, fails, NOW + timedelta(seconds=10)).turn() is True
+    [state] = study_states(queue.ledger)
+    assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
+
+
+def test_an_invalid_result_is_never_tried_again_and_raises_an_alert(tmp_path, package, queue):
+    def refuses(_reading, _sources):
+        raise Rejected("invalid result: Rows is missing")
+
+    worker(queue, reader(package, tmp_path), refuses).turn()
+    [state] = study_states(queue.ledger)
+    assert (state.state, state.reason) == ("quarantined", "result could not be encoded")
+    assert queue.ledger.counters()["alert_study_quarantined"] == 1
+
+
+def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queue):
+    for minute in (0, 2):
+        queue.claim("w", NOW + timedelta(minutes=minute), timedelta(seconds=60))
+        queue.expire_leases(NOW + timedelta(minutes=minute + 1, seconds=1))
+    later = NOW + timedelta(minutes=5)
+    worker(queue, reader(package, tmp_path), lambda _r, _s: [], later).turn()
+    [state] = study_states(queue.ledger)
+    assert state.reason == "analysis failed repeatedly"

@@ -1,0 +1,197 @@
+"""All result objects of a reading: which there are, what they say, and that they repeat."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from pydicom import DataElement, config
+from pydicom.datadict import tag_for_keyword
+
+from daemon.identity import is_own_uid
+from daemon.records import PredecessorObject, Reason
+from daemon.results.build import build_results
+from daemon.results.validate import InvalidResult, check, check_file
+from daemon.settings import Report
+from tests.objects import Exam, Patient, dx
+from tests.phantoms import wrist
+from tests.readings import READ_AT, image_reading, study_reading, unread, with_digest
+from tests.tools import tool
+
+SMALL_MM = 0.4
+REPORT = Report()
+
+
+@pytest.fixture(scope="module")
+def pa():
+    return dx(wrist("PA", spacing_mm=SMALL_MM, fracture=True))
+
+
+@pytest.fixture(scope="module")
+def lateral():
+    return dx(wrist("LAT", spacing_mm=SMALL_MM), "LAT", number=2)
+
+
+def kinds(results):
+    return [str(result.kind) for result in results]
+
+
+def positive_and_negative(pa, lateral):
+    return study_reading([image_reading(pa, 0.91), image_reading(lateral, 0.1)], [pa, lateral])
+
+
+def test_a_read_study_gives_report_summary_copies_and_heat_maps(pa, lateral):
+    results = build_results(positive_and_negative(pa, lateral), [pa, lateral], REPORT)
+    assert kinds(results) == ["report", "summary", "annotated", "annotated", "heat map"]
+
+
+def test_a_negative_study_has_no_heat_map(pa):
+    results = build_results(study_reading([image_reading(pa, 0.1)], [pa]), [pa], REPORT)
+    assert kinds(results) == ["report", "summary", "annotated"]
+
+
+def test_heat_maps_can_be_switched_off(pa):
+    reading = study_reading([image_reading(pa, 0.9)], [pa])
+    results = build_results(reading, [pa], Report(heat_map=False))
+    assert "heat map" not in kinds(results)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_degenerate_map_gives_no_heat_map_and_no_outline(pa, value):
+    evidence = np.full((28, 28), value, dtype=np.float32)
+    reading = study_reading([image_reading(pa, 0.9, evidence)], [pa])
+    assert kinds(build_results(reading, [pa], REPORT)) == ["report", "summary", "annotated"]
+
+
+def test_a_study_that_was_not_analysed_gets_report_and_summary(pa):
+    reading = study_reading([unread(pa, Reason.UNREADABLE)], [pa])
+    assert kinds(build_results(reading, [pa], REPORT)) == ["report", "summary"]
+
+
+def test_a_study_of_two_patients_gets_nothing(pa):
+    reading = study_reading([unread(pa, Reason.IDENTITY_CONFLICT)], [pa])
+    assert build_results(reading, [pa], REPORT) == []
+
+
+def uids(results):
+    return [(one.dataset.SOPInstanceUID, one.dataset.SeriesInstanceUID) for one in results]
+
+
+def test_the_same_reading_gives_the_same_bytes(pa, lateral):
+    reading = positive_and_negative(pa, lateral)
+    first = build_results(reading, [pa, lateral], REPORT)
+    second = build_results(reading, [pa, lateral], REPORT)
+    assert [one.dataset for one in first] == [one.dataset for one in second]
+
+
+def test_a_later_repetition_gives_the_same_uids(pa):
+    reading = study_reading([image_reading(pa, 0.91)], [pa])
+    later = replace(reading, read_at=READ_AT + timedelta(hours=1))
+    assert uids(build_results(reading, [pa], REPORT)) == uids(build_results(later, [pa], REPORT))
+
+
+def test_another_model_gives_other_uids_and_another_device(pa):
+    reading = study_reading([image_reading(pa, 0.91)], [pa])
+    old = build_results(reading, [pa], REPORT)
+    new = build_results(with_digest(reading, "cd" * 32), [pa], REPORT)
+    assert not set(uids(old)) & set(uids(new))
+    old_device, new_device = (
+        one[0].dataset.ContributingEquipmentSequence[0].DeviceUID for one in (old, new)
+    )
+    assert old_device != new_device
+
+
+def test_a_reading_that_failed_and_then_worked_does_not_reuse_its_uids(pa):
+    failed = study_reading([unread(pa, Reason.FAILED_REPEATEDLY)], [pa])
+    worked = study_reading([image_reading(pa, 0.1)], [pa])
+    failed_uids = uids(build_results(failed, [pa], REPORT))
+    assert not set(failed_uids) & set(uids(build_results(worked, [pa], REPORT)))
+
+
+def test_all_results_carry_our_uids_and_the_sources_identity(pa, lateral):
+    for result in build_results(positive_and_negative(pa, lateral), [pa, lateral], REPORT):
+        dataset = result.dataset
+        assert is_own_uid(dataset.SOPInstanceUID)
+        for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "AccessionNumber"):
+            assert dataset[keyword].value == pa[keyword].value
+        check(dataset)
+
+
+def test_results_of_both_wrists_stand_in_a_series_for_each_side(pa):
+    right = dx(wrist("PA", "R", spacing_mm=SMALL_MM), exam=Exam(laterality="R"), number=2)
+    reading = study_reading([image_reading(pa, 0.1), image_reading(right, 0.1)], [pa, right])
+    results = build_results(reading, [pa, right], REPORT)
+    summary = results[1].dataset
+    assert summary.Laterality == ""
+    left_copy, right_copy = results[2].dataset, results[3].dataset
+    assert (left_copy.Laterality, right_copy.Laterality) == ("L", "R")
+    assert left_copy.SeriesInstanceUID != right_copy.SeriesInstanceUID
+
+
+def test_the_report_names_the_report_that_it_replaces(pa):
+    old = PredecessorObject("1.2.840.10008.5.1.4.1.1.88.34", "1.2.3.4", "1.2.3")
+    picture = PredecessorObject("1.2.840.10008.5.1.4.1.1.7", "1.2.3.6", "1.2.3.5")
+    reading = replace(study_reading([image_reading(pa, 0.1)], [pa]), supersedes=(old, picture))
+    report = build_results(reading, [pa], REPORT)[0].dataset
+    (series,) = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert [item.ReferencedSOPInstanceUID for item in series.ReferencedSOPSequence] == ["1.2.3.4"]
+
+
+def test_sources_of_another_reading_are_refused(pa, lateral):
+    with pytest.raises(ValueError, match="those of the reading"):
+        build_results(study_reading([image_reading(pa, 0.1)], [pa]), [lateral], REPORT)
+
+
+def test_times_are_local_to_the_source(pa):
+    source = dx(wrist("PA", spacing_mm=SMALL_MM))
+    source.TimezoneOffsetFromUTC = "+0530"
+    report = build_results(study_reading([image_reading(source, 0.1)], [source]), [source], REPORT)
+    assert report[0].dataset.ContentTime == "143000.000000"
+
+
+def test_text_of_another_character_set_arrives_as_unicode():
+    source = dx(wrist("PA", spacing_mm=SMALL_MM), exam=Exam(patient=Patient(name="MÜLLER^ÅSA")))
+    source.SpecificCharacterSet = "ISO_IR 100"
+    results = build_results(study_reading([image_reading(source, 0.1)], [source]), [source], REPORT)
+    assert results[0].dataset.SpecificCharacterSet == "ISO_IR 192"
+    assert str(results[0].dataset.PatientName) == "MÜLLER^ÅSA"
+
+
+def test_an_identifier_is_never_shortened_and_nothing_is_invented():
+    source = dx(wrist("PA", spacing_mm=SMALL_MM))
+    for keyword, value in (("AccessionNumber", "A" * 20), ("StudyDate", "yesterday")):
+        tag = tag_for_keyword(keyword)
+        vr = source[keyword].VR
+        source[tag] = DataElement(tag, vr, value, validation_mode=config.IGNORE)
+    del source.PatientName
+    reading = study_reading([image_reading(source, 0.1)], [source])
+    dataset = build_results(reading, [source], REPORT)[0].dataset
+    assert dataset.AccessionNumber == "A" * 20
+    assert dataset.StudyDate == ""
+    assert str(dataset.PatientName) == ""
+
+
+def test_a_result_without_its_pixels_is_invalid(pa):
+    summary = build_results(study_reading([image_reading(pa, 0.1)], [pa]), [pa], REPORT)[1].dataset
+    del summary.PixelData
+    with pytest.raises(InvalidResult, match="PixelData is missing"):
+        check(summary)
+
+
+def test_a_result_under_a_foreign_uid_is_invalid(pa):
+    report = build_results(study_reading([image_reading(pa, 0.1)], [pa]), [pa], REPORT)[0].dataset
+    report.SOPInstanceUID = "1.2.3"
+    with pytest.raises(InvalidResult, match="not ours"):
+        check(report)
+
+
+def test_an_error_of_the_gate_quotes_names_but_no_values(pa, tmp_path):
+    if tool("dciodvfy") is None:
+        pytest.skip("dciodvfy is not installed")
+    report = build_results(study_reading([image_reading(pa, 0.1)], [pa]), [pa], REPORT)[0].dataset
+    report["StudyID"] = DataElement("StudyID", "SH", "SECRET" * 9, validation_mode=config.IGNORE)
+    del report.CompletionFlag
+    report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
+    with pytest.raises(InvalidResult, match="CompletionFlag") as raised:
+        check_file(tmp_path / "report.dcm")
+    assert "SECRET" not in str(raised.value)

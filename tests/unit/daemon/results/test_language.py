@@ -1,0 +1,66 @@
+"""The languages of the pictures: complete, drawable, and the same findings in each."""
+
+import re
+
+import pytest
+from PIL import ImageFont
+
+from daemon.records import Category, Reason
+from daemon.results import sheet
+from daemon.results.instance import Basis
+from daemon.results.language import ENGLISH, Language, table
+from daemon.results.summary import summary
+from daemon.results.wording import impression
+from daemon.settings import Report
+from model.findings import FINDINGS
+from tests.objects import dx
+from tests.phantoms import wrist
+from tests.readings import bump, image_reading, study_reading, unread
+
+LANGUAGES = ("de", "fr", "fi", "es")
+BRACES = re.compile(r"\{\w+\}")
+
+
+@pytest.mark.parametrize("text", table())
+def test_every_text_stands_in_every_language_with_the_same_braces(text):
+    assert set(table()[text]) == set(LANGUAGES)
+    for said in table()[text].values():
+        assert sorted(BRACES.findall(said)) == sorted(BRACES.findall(text))
+
+
+def test_every_finding_category_and_reason_has_its_words():
+    texts = [finding.display for finding in FINDINGS.values()]
+    texts += [category.value for category in Category] + [reason.value for reason in Reason]
+    assert set(texts) <= set(table())
+
+
+@pytest.mark.parametrize("bold", [False, True])
+def test_the_typeface_has_every_letter(bold):
+    font = ImageFont.truetype(sheet._FONTS / f"DejaVuSans{'-Bold' if bold else ''}.ttf", 20)
+    blank = bytes(font.getmask("\ufffe"))
+    letters = {letter for said in table().values() for text in said.values() for letter in text}
+    missing = [one for one in letters - {" "} if bytes(font.getmask(one)) == blank]
+    assert missing == []
+
+
+def test_english_is_what_is_written():
+    assert ENGLISH("{count} more images: see the report", count=2).startswith("2 more")
+
+
+def test_german_nouns_keep_their_capital():
+    assert Language("de").noun("Fracture") == "Fraktur"
+    assert Language("fi").noun("Fracture") == "murtuma"
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_every_summary_can_be_drawn_in_every_language(language):
+    source = dx(wrist("PA", spacing_mm=0.8))
+    images = [
+        image_reading(source, 0.9, bump(0.5, 0.7)),
+        image_reading(source, 0.1),
+        unread(source, Reason.NOT_A_WRIST),
+    ]
+    reading = study_reading(images, [source])
+    basis = Basis.of(reading, [source] * 3, Report(language=language))
+    assert summary(basis).std() > 0
+    assert impression(reading, basis.say)

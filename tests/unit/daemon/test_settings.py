@@ -1,0 +1,73 @@
+"""The settings file: strict, and every problem at once."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.errors import Misconfigured
+from daemon.settings import Settings, load
+
+SHIPPED = Path(__file__).parents[3] / "settings.toml"
+DESTINATION = """
+[[destinations]]
+name = "pacs"
+ae_title = "PACS"
+host = "127.0.0.1"
+port = 4242
+"""
+
+
+def write(tmp_path, text):
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_shipped_file_holds_exactly_the_defaults():
+    shipped = load(SHIPPED)
+    assert shipped == Settings(destinations=shipped.destinations)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(Misconfigured, match="copy the shipped"):
+        load(tmp_path / "none.toml")
+
+
+def test_what_is_not_toml_says_where(tmp_path):
+    with pytest.raises(Misconfigured, match="line 2"):
+        load(write(tmp_path, "[node]\nae_title = \n"))
+
+
+def test_all_problems_are_reported_together(tmp_path):
+    text = '[receiver]\nprot = 1\nport = "11112"\n[assembly]\nquiet_period_s = -1.0\n'
+    with pytest.raises(Misconfigured) as caught:
+        load(write(tmp_path, text))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4
+    assert any("receiver.prot: is unknown" in line for line in lines)
+    assert any("receiver.port: " in line for line in lines)
+    assert any("assembly.quiet_period_s: " in line for line in lines)
+    assert any("destinations: is missing" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[node]\nae_title = "A TITLE THAT IS TOO LONG"\n', "node.ae_title"),
+        ('[node]\nae_title = "BACK\\\\SLASH"\n', "node.ae_title"),
+        ("[assembly]\nquiet_period_s = 100.0\nhard_cap_s = 10.0\n", "shorter than quiet_period_s"),
+        (DESTINATION, "used once only"),
+        ('[ledger]\nurl = "postgresql+psycopg://me:secret@host/db"\n', "ledger.url"),
+    ],
+)
+def test_values_that_cannot_work_are_refused(tmp_path, text, words):
+    with pytest.raises(Misconfigured, match=words):
+        load(write(tmp_path, text + DESTINATION))
+
+
+def test_only_what_shapes_results_changes_their_digest(tmp_path):
+    plain = load(write(tmp_path, DESTINATION))
+    port = load(write(tmp_path, "[receiver]\nport = 104\n" + DESTINATION))
+    map_off = load(write(tmp_path, "[report]\nheat_map = false\n" + DESTINATION))
+    assert plain.results_digest() == port.results_digest()
+    assert plain.results_digest() != map_off.results_digest()

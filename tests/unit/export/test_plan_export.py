@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+
+from export.onnx import export
+from model import checkpoint
+from model.package import load_package
+from tests.films import plan_tree, write_films
+from training.examples import read_manifest
+from training.learn import learn
+from training.plan import Plan
+from training.subject import load_subject
+
+CARD = Path(__file__).parents[3] / "training" / "recipes" / "wrist_product_card.md"
+
+
+def test_several_findings_are_exported_and_answer_as_the_checkpoint(tmp_path):
+    films = read_manifest(write_films(tmp_path))
+    tree = plan_tree(
+        tmp_path,
+        task="multi",
+        classes=["fracture", "metal"],
+        network__metadata=True,
+        network__head="average",
+        optimiser__epochs=1,
+        package={"cam_layer": "level2"},
+    )
+    best, _ = learn(Plan.check(tree, "test"))
+    manifest = export(best, tmp_path / "package", CARD)
+    assert [finding.name for finding in manifest.findings] == ["fracture", "metal"]
+    assert (manifest.activation, manifest.gate, manifest.golden.gate) == ("sigmoid", None, None)
+    assert "mean AUROC" in (load_package(tmp_path / "package").folder / "CARD.md").read_text()
+    package = load_subject(tmp_path / "package").answer(films[:4]).heads["answer"]
+    unknown = checkpoint.load(best).build()
+    assert unknown.config.metadata
+    from dataclasses import replace
+
+    anonymous = [replace(film, age=None, sex="") for film in films[:4]]
+    again = load_subject(best).answer(anonymous).heads["answer"]
+    assert np.allclose(package, again, atol=2e-3)
