@@ -129,4 +129,4 @@ def with_dcmsend(port: int, files: Sequence[Path], _objects: Sequence[FileDatase
     run_tool("dcmsend", *arguments, *files)
     text = report.read_text() if report.exists() else ""
     report.unlink(missing_ok=True)
-    return text.count("with status SUCCESS") == len(files)
+    return text.count("0x0000 (Success)") == len(files)
