@@ -25,6 +25,8 @@ from pynetdicom.sop_class import Verification
 from tests.tools import PeerError, end_process, free_port, tool, wait_until
 
 ANSWER_WITHIN_S = 30.0
+ORTHANC_DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+"""A package of its own in Debian: orthanc-dicomweb."""
 
 
 class Pacs(Protocol):

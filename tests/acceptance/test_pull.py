@@ -6,13 +6,13 @@ import pytest
 
 from tests.node import running_daemon
 from tests.objects import Exam, Patient, save_all, study_of
-from tests.peers import running_orthanc
+from tests.peers import ORTHANC_DICOMWEB, running_orthanc
 from tests.phantoms import wrist
 from tests.tools import free_port, storescu, wait_until
 
 pytestmark = pytest.mark.acceptance
 
-PLUGINS = ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"]
+PLUGINS = [str(ORTHANC_DICOMWEB)]
 DAYS = ("--from", "2025-03-01", "--to", "2025-03-31")
 
 
