@@ -6,7 +6,7 @@ import pytest
 from daemon.records import Reason
 from daemon.results.annotate import annotated_copy
 from daemon.results.colour_map import TABLE
-from daemon.results.grey import as_rgb, grey_picture
+from daemon.results.grey import grey_picture
 from daemon.results.heat import MOST_OPAQUE, heat_map
 from daemon.results.instance import Basis
 from daemon.results.region import evidence_on_source, region_of
@@ -21,6 +21,10 @@ from tests.readings import bump, image_reading, study_reading, unread
 @pytest.fixture(scope="module")
 def source():
     return dx(wrist("PA", spacing_mm=0.2, fracture=True))
+
+
+def as_rgb(grey):
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def basis_of(images, sources):
@@ -108,9 +112,9 @@ def test_an_image_without_contrast_is_drawn_all_the_same():
 @pytest.mark.parametrize("count", [1, 2, 4, 6, 9])
 def test_the_summary_takes_any_number_of_images(source, count):
     images = [image_reading(source, 0.9) for _ in range(count)]
-    assert summary(basis_of(images, [source] * count)).shape == (HEIGHT, WIDTH, 3)
+    assert summary(basis_of(images, [source] * count)).pixels().shape == (HEIGHT, WIDTH, 3)
 
 
 def test_the_summary_shows_images_that_were_not_analysed(source):
     image = unread(source, Reason.UNREADABLE)
-    assert summary(basis_of([image], [source])).shape == (HEIGHT, WIDTH, 3)
+    assert summary(basis_of([image], [source])).pixels().shape == (HEIGHT, WIDTH, 3)
