@@ -185,6 +185,8 @@ def _keep_geometry(dataset: Dataset, source: Dataset, drawn: Framed) -> None:
         for name in _CALIBRATIONS if keyword == "PixelSpacing" else ():
             if text := allowed_text(source, name):
                 setattr(dataset, name, text)
+    elif ratio := source.get("PixelAspectRatio"):  # proportions are all that is known
+        dataset.PixelAspectRatio = list(ratio)
     orientation = source.get("PatientOrientation")
     if orientation and len(orientation) > 1:
         dataset.PatientOrientation = list(orientation)
