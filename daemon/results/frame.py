@@ -27,6 +27,7 @@ _LINE = 1 / 36
 _LEADING = 1.55
 SMALL = 0.68
 _MARGIN = 0.8
+GUTTER = 1.4
 _LAST_BASE = 0.6
 _FOOT_STEP = 1.3
 """All in letters."""
@@ -105,12 +106,19 @@ def framed(
     title: str,
     lines: Sequence[Line],
     basis: Basis,
+    *,
+    gutters: bool = False,
 ) -> Framed:
-    """Put a picture on a sheet with a head (title, findings) and a foot (banner, model, date)."""
+    """Put a picture on a sheet with a head (title, findings) and a foot (banner, model, date).
+
+    `gutters` leaves room for a letter on both sides of it.
+    """
     pixels, scale = picture
     rows, columns = pixels.shape[:2]
     width = max(columns, _NARROWEST)
     letter = width * _LINE
+    if gutters:
+        width = max(width, columns + 2 * round(letter * GUTTER))
     head = round(letter * _LEADING * (len(lines) + 0.35))
     foot = round(letter * (_LAST_BASE + _FOOT_STEP + 1.1))
     sheet = Sheet(width, head + rows + foot)

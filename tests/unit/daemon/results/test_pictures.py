@@ -1,5 +1,7 @@
 """Pictures: nothing but the outline differs from the original, and bright means bright."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,23 @@ def test_the_summary_takes_any_number_of_images(source, count):
 def test_the_summary_shows_images_that_were_not_analysed(source):
     image = unread(source, Reason.UNREADABLE)
     assert summary(basis_of([image], [source])).pixels().shape == (HEIGHT, WIDTH, 3)
+
+
+def test_numbers_of_several_findings_stand_beside_the_image(source):
+    first = image_reading(source, 0.9, bump(0.6, 0.5))
+    second = image_reading(source, 0.8, bump(0.4, 0.5), "foreignbody")
+    image = replace(
+        first,
+        scores=first.scores + second.scores,
+        evidence={**first.evidence, **second.evidence},
+    )
+    drawn = annotated_copy(image, "", basis_of([image], [source]))
+    pixels = drawn.sheet.pixels()
+    height = slice(drawn.top, drawn.top + drawn.rows)
+    assert pixels[height, : drawn.left].any()
+    assert pixels[height, drawn.left + drawn.columns :].any()
+    changed = (inside(drawn) != as_rgb(grey_picture(image.radiograph))).any(axis=2)
+    boxes = [region_of(image, finding) for finding in ("fracture", "foreignbody")]
+    for box in boxes:  # nothing is written within an outline
+        middle = slice(int(box.top) + 12, int((box.top + box.bottom) / 2) - 12)
+        assert not changed[middle, int(box.left) + 12 : int(box.right) - 12].any()
