@@ -17,8 +17,8 @@ from daemon.results.instance import Basis
 from daemon.results.sheet import COLOURS, MUTED, Letters, Sheet
 from daemon.results.wording import BANNER
 
-MOST_PIXELS = 4096
-"""Longer side beyond which a copy is reduced."""
+MOST_PIXELS = 6000
+"""Longer side beyond which a copy is reduced; detectors for one exposure have fewer."""
 
 _NARROWEST = 640
 _LINE = 1 / 36
