@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Update, insert, select, update
 from sqlalchemy.orm import aliased
 
 from daemon.ledger.ledger import Ledger, upsert
-from daemon.ledger.settle import write_result, write_scores
+from daemon.ledger.settle import origin_of, write_result, write_scores
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow, ResultRow, StudyRow
 from daemon.records import (
@@ -173,7 +173,7 @@ class Queue:
             finished_at=now,
             category=reading.category,
             reason=reading.reason,
-            provider=reading.model.provider,
+            **origin_of(reading),
         )
         with self.ledger.transaction() as connection:
             if connection.execute(settle).rowcount == 0:

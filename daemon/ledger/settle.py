@@ -11,6 +11,18 @@ from daemon.ledger.tables import DeliveryRow, ResultRow, ScoreRow
 from daemon.records import Job, ResultFile, StudyReading
 
 
+def origin_of(reading: StudyReading) -> dict[str, str]:
+    """Return the columns that say what made a reading: as its results say it."""
+    model = reading.model
+    return {
+        "provider": model.provider[:64],
+        "model": f"{model.name} {model.version}"[:128],
+        "package_digest": model.digest[:64],
+        "calibration": model.calibration[:255],
+        "settings_digest": reading.settings_digest[:64],
+    }
+
+
 def write_scores(connection: Connection, job: Job, reading: StudyReading) -> None:
     """Write every score of a reading."""
     rows = [

@@ -119,6 +119,11 @@ class JobRow(Base):
     detail: Mapped[str | None] = mapped_column(String(255))
     """Why the last attempt failed, without patient data."""
     provider: Mapped[str | None] = mapped_column(String(64))
+    model: Mapped[str | None] = mapped_column(String(128))
+    """Name and version of the model package, as its results say them."""
+    package_digest: Mapped[str | None] = mapped_column(String(64))
+    calibration: Mapped[str | None] = mapped_column(String(255))
+    settings_digest: Mapped[str | None] = mapped_column(String(64))
 
 
 class JobInputRow(Base):

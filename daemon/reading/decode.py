@@ -166,6 +166,9 @@ def _check_before_decoding(dataset: Dataset, max_pixels: int) -> None:
         raise NotReadable(Reason.UNREADABLE, f"{rows} x {columns} pixels")
     if int(dataset.SamplesPerPixel) != 1 or int(dataset.get("NumberOfFrames") or 1) != 1:
         raise NotReadable(Reason.NOT_A_RADIOGRAPH, "not one frame of one grey sample per pixel")
+    photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME")
+    if not photometric.startswith("MONOCHROME"):  # numbers of a palette are no grey values
+        raise NotReadable(Reason.NOT_A_RADIOGRAPH, f"photometric interpretation {photometric}")
     if int(dataset.BitsAllocated) not in (8, 16):
         raise NotReadable(Reason.UNREADABLE, f"BitsAllocated is {dataset.BitsAllocated}")
     _check_stream(dataset, rows * columns * int(dataset.BitsAllocated) // 8)

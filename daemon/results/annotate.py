@@ -1,22 +1,31 @@
 """The annotated copy of an image: solid outline is positive, dotted is doubt, words outside.
 
-Where several findings are outlined, each outline bears the number of its line in the head.
+Where several findings are outlined, a thin line leads from each outline to a number beside the
+image: that of the finding's line in the head.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from daemon.records import Category, FindingScore, ImageReading
-from daemon.results.frame import Framed, Line, framed, plain_copy
+from daemon.results.frame import GUTTER, Framed, Line, framed, plain_copy
 from daemon.results.instance import Basis
 from daemon.results.language import Language
 from daemon.results.region import Box, region_of
-from daemon.results.sheet import BLACK, COLOURS, Letters
+from daemon.results.sheet import COLOURS, Letters
 from daemon.results.wording import OUTLINES, display, leading
 
 _PEN = 1 / 360
 """Width of an outline, as a share of the image's longer side."""
 
 _THINNEST = 3
-_TAG = 0.8
+_NUMBER = 0.9
 """Size of an outline's number, as a share of the letters of the head."""
+
+_TRIES = 5
+_LEADER = 24
+"""Places for a number beside its outline; its size over half the width of its line."""
 
 _NOT_LOCATED = "not every finding could be located on the image"
 
@@ -24,15 +33,18 @@ _NOT_LOCATED = "not every finding could be located on the image"
 def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
     """Draw the findings of an analysed image on a copy of it."""
     found = leading(image)
-    drawn = framed(plain_copy(image), title, head_lines(image, basis.say), basis)
+    several = len(found) > 1
+    lines = head_lines(image, basis.say)
+    drawn = framed(plain_copy(image), title, lines, basis, gutters=several)
     boxes = [(score, region_of(image, score.finding)) for score in found]
     pen = max(_THINNEST, round(max(drawn.rows, drawn.columns) * _PEN))
-    for number, (score, box) in reversed(list(enumerate(boxes, start=1))):
+    heights: list[float] = []
+    for number, (score, box) in enumerate(boxes, start=1):
+        if box is not None and several:
+            heights.append(_number(drawn, _edges(drawn, box, pen), (number, score), heights))
+    for score, box in reversed(boxes):
         if box is not None:
-            edges = _edges(drawn, box, pen)
-            drawn.sheet.outline(edges, score.category, pen)
-            if len(found) > 1:
-                _tag(drawn, edges, str(number), score)
+            drawn.sheet.outline(_edges(drawn, box, pen), score.category, pen)
     if found:
         located = all(box is not None for _score, box in boxes)
         words = (OUTLINES,) if located else (OUTLINES, _NOT_LOCATED)
@@ -68,14 +80,26 @@ def _edges(drawn: Framed, box: Box, pen: int) -> tuple[float, float, float, floa
     )
 
 
-def _tag(
-    drawn: Framed, edges: tuple[float, float, float, float], number: str, score: FindingScore
-) -> None:
-    """Write an outline's number on a dark ground above its corner, or below it at the top edge."""
-    size = drawn.letter * _TAG
-    left, top, _right, bottom = edges
-    above = top - size * 1.2
-    ground = above if above >= drawn.top else min(bottom + 2, drawn.top + drawn.rows - size)
-    drawn.sheet.fill((left, ground, left + size * 0.9, ground + size), BLACK)
-    letters = Letters(size * 0.9, COLOURS[score.category], bold=True)
-    drawn.sheet.text((left + size * 0.45, ground + size * 0.84), number, letters, align="middle")
+def _number(
+    drawn: Framed,
+    edges: tuple[float, float, float, float],
+    numbered: tuple[int, FindingScore],
+    taken: Sequence[float],
+) -> float:
+    """Write an outline's number on the nearer side of the image; return how high it stands."""
+    number, score = numbered
+    left, top, right, bottom = edges
+    size, colour = drawn.letter * _NUMBER, COLOURS[score.category]
+    heights = np.linspace(0.5, 1.0, _TRIES) * (bottom - top) + top
+    free = (one for one in heights if all(abs(one - other) > size for other in taken))
+    height = float(next(free, heights[-1]))
+    pen, reach = max(1, round(size / _LEADER)), size * 0.2
+    if left + right < 2 * drawn.left + drawn.columns:
+        line, x = (drawn.left - reach, left), drawn.left - drawn.letter * GUTTER / 2
+    else:
+        edge = drawn.left + drawn.columns
+        line, x = (right, edge + reach), edge + drawn.letter * GUTTER / 2
+    drawn.sheet.fill((line[0], height - pen, line[1], height + pen), colour)
+    at = (x, height + size * 0.36)
+    drawn.sheet.text(at, str(number), Letters(size, colour, bold=True), align="middle")
+    return height

@@ -8,6 +8,7 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from daemon.records import Reason, StudyReading
 from daemon.results.capture import build_captures
+from daemon.results.frame import plain_copy
 from daemon.results.instance import Basis
 from daemon.results.presentation import presentation_states
 from daemon.results.report import build_report
@@ -58,6 +59,7 @@ def build_results(
         return []
     basis = Basis.of(reading, sources, report)
     results = [*_reports(basis, destinations), *build_captures(basis)]
+    plain_copy.cache_clear()  # it holds the pixels of two images
     if report.presentation_state:
         results += presentation_states(basis)
     for result in results:

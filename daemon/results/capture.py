@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -23,6 +21,7 @@ from daemon.results.header import (
 from daemon.results.heat import heat_map
 from daemon.results.instance import Basis, Place, new_instance, software_versions
 from daemon.results.result import Kind, ResultObject
+from daemon.results.sheet import Sheet
 from daemon.results.summary import summary
 from daemon.results.wording import image_label, leading
 
@@ -37,9 +36,9 @@ _CALIBRATIONS = ("PixelSpacingCalibrationType", "PixelSpacingCalibrationDescript
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What is shown: RGB pixels (rows, columns, 3), of which sources, and what that is called."""
+    """What is shown, of which sources, and what that is called."""
 
-    pixels: NDArray[np.uint8]
+    sheet: Sheet
     sources: Sequence[Dataset]
     derivation: str
 
@@ -70,7 +69,7 @@ def _annotated(basis: Basis, image: ImageReading, source: Dataset, number: int) 
     side = laterality_of(source)
     place = _place(Kind.ANNOTATED, number, side, image.sop_instance_uid)
     drawn = annotated_copy(image, image_label(source, number, basis.say), basis)
-    picture = _Picture(drawn.sheet.pixels(), [source], "Windowed copy with outlined findings")
+    picture = _Picture(drawn.sheet, [source], "Windowed copy with outlined findings")
     result = _capture(basis, place, picture)
     _keep_geometry(result.dataset, source, drawn)
     return result
@@ -89,7 +88,7 @@ def _heat_map(
         return []
     name = (image.sop_instance_uid, score.finding)
     place = _place(Kind.HEAT_MAP, count, laterality_of(source), *name)
-    picture = _Picture(drawn.sheet.pixels(), [source], "Windowed copy with Grad-CAM heat map")
+    picture = _Picture(drawn.sheet, [source], "Windowed copy with Grad-CAM heat map")
     result = _capture(basis, place, picture)
     result.dataset.DerivationCodeSequence = [
         codes.code_item(codes.GRADIENT_WEIGHTED_CLASS_ACTIVATION)
@@ -124,7 +123,7 @@ def _capture(basis: Basis, place: Place, picture: _Picture) -> ResultObject:
     dataset.RecognizableVisualFeatures = "NO"
     _add_device(dataset, basis)
     _add_compression_history(dataset, picture.sources)
-    _add_pixels(dataset, picture.pixels)
+    _add_pixels(dataset, picture.sheet)
     return ResultObject(place.kind, dataset)
 
 
@@ -155,16 +154,15 @@ def _add_compression_history(dataset: Dataset, sources: Sequence[Dataset]) -> No
             setattr(dataset, keyword, lossy[0].get(keyword))
 
 
-def _add_pixels(dataset: Dataset, pixels: NDArray[np.uint8]) -> None:
+def _add_pixels(dataset: Dataset, sheet: Sheet) -> None:
     dataset.SamplesPerPixel = 3
     dataset.PhotometricInterpretation = "RGB"
     dataset.PlanarConfiguration = 0
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
+    dataset.Rows, dataset.Columns = sheet.height, sheet.width
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    data = np.ascontiguousarray(pixels).tobytes()
-    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset.PixelData = sheet.finish()
 
 
 def _is_spacing(value: Sequence[object] | None) -> bool:
@@ -187,6 +185,8 @@ def _keep_geometry(dataset: Dataset, source: Dataset, drawn: Framed) -> None:
         for name in _CALIBRATIONS if keyword == "PixelSpacing" else ():
             if text := allowed_text(source, name):
                 setattr(dataset, name, text)
+    elif ratio := source.get("PixelAspectRatio"):  # proportions are all that is known
+        dataset.PixelAspectRatio = list(ratio)
     orientation = source.get("PatientOrientation")
     if orientation and len(orientation) > 1:
         dataset.PatientOrientation = list(orientation)

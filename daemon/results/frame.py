@@ -14,11 +14,11 @@ from PIL import Image
 from daemon.records import Category, ImageReading
 from daemon.results.grey import grey_picture
 from daemon.results.instance import Basis
-from daemon.results.sheet import BLACK, COLOURS, MUTED, Letters, Sheet
+from daemon.results.sheet import COLOURS, MUTED, Letters, Sheet
 from daemon.results.wording import BANNER
 
-MOST_PIXELS = 4096
-"""Longer side beyond which a copy is reduced."""
+MOST_PIXELS = 6000
+"""Longer side beyond which a copy is reduced; detectors for one exposure have fewer."""
 
 _NARROWEST = 640
 _LINE = 1 / 36
@@ -27,6 +27,7 @@ _LINE = 1 / 36
 _LEADING = 1.55
 SMALL = 0.68
 _MARGIN = 0.8
+GUTTER = 1.4
 _LAST_BASE = 0.6
 _FOOT_STEP = 1.3
 """All in letters."""
@@ -57,6 +58,10 @@ class Framed:
     scale: float
     letter: float
 
+    def image_area(self) -> NDArray[np.uint8]:
+        """Return where the image lies on the sheet, to write into."""
+        return self.sheet.area(self.left, self.top, self.columns, self.rows)
+
     def explain(self, words: str) -> float:
         """Write what the picture shows above the banner; return the place after the words."""
         at = (self.letter * _MARGIN, self.explained_at)
@@ -64,13 +69,13 @@ class Framed:
             at,
             words,
             Letters(self.letter * SMALL, MUTED),
-            width=self.sheet.image.width - 2 * at[0],
+            width=self.sheet.width - 2 * at[0],
         )
 
     @property
     def explained_at(self) -> float:
         """The baseline of the explanation."""
-        return self.sheet.image.height - self.letter * (_LAST_BASE + _FOOT_STEP)
+        return self.sheet.height - self.letter * (_LAST_BASE + _FOOT_STEP)
 
 
 @lru_cache(maxsize=2)
@@ -101,15 +106,22 @@ def framed(
     title: str,
     lines: Sequence[Line],
     basis: Basis,
+    *,
+    gutters: bool = False,
 ) -> Framed:
-    """Put a picture on a sheet with a head (title, findings) and a foot (banner, model, date)."""
+    """Put a picture on a sheet with a head (title, findings) and a foot (banner, model, date).
+
+    `gutters` leaves room for a letter on both sides of it.
+    """
     pixels, scale = picture
     rows, columns = pixels.shape[:2]
     width = max(columns, _NARROWEST)
     letter = width * _LINE
+    if gutters:
+        width = max(width, columns + 2 * round(letter * GUTTER))
     head = round(letter * _LEADING * (len(lines) + 0.35))
     foot = round(letter * (_LAST_BASE + _FOOT_STEP + 1.1))
-    sheet = Sheet(width, head + rows + foot, BLACK)
+    sheet = Sheet(width, head + rows + foot)
     left = (width - columns) // 2
     sheet.paste(pixels, left, head)
     drawn = Framed(sheet, left, head, rows, columns, scale, letter)
@@ -120,7 +132,7 @@ def framed(
 
 def _write_head(drawn: Framed, title: str, lines: Sequence[Line]) -> None:
     sheet, letter = drawn.sheet, drawn.letter
-    width = sheet.image.width
+    width = sheet.width
     edge = letter * _MARGIN
     room = width - 2 * edge
     sheet.text(
@@ -145,7 +157,7 @@ def _write_head(drawn: Framed, title: str, lines: Sequence[Line]) -> None:
 
 def _write_foot(drawn: Framed, basis: Basis) -> None:
     sheet, letter = drawn.sheet, drawn.letter
-    width, height = sheet.image.size
+    width, height = sheet.width, sheet.height
     edge, small = letter * _MARGIN, letter * SMALL
     model = basis.reading.model
     made = f"{model.name} {model.version} \u00b7 {basis.when:%Y-%m-%d %H:%M}"

@@ -6,10 +6,12 @@ from numpy.typing import NDArray
 from model.pixels import PixelProfile, Radiograph, bright_values
 
 _LOW: float = PixelProfile.model_fields["low_percentile"].default
-_SAMPLE = 1_000_000
+_HIGH: float = PixelProfile.model_fields["high_percentile"].default
+_SAMPLE = 250_000
 """Pixels that are enough for the percentiles of a large image."""
 
-_HIGH: float = PixelProfile.model_fields["high_percentile"].default
+_BLOCK = 64
+"""Rows that are windowed at a time: few enough to stay in the processor's cache."""
 
 
 def grey_picture(radiograph: Radiograph) -> NDArray[np.uint8]:
@@ -19,19 +21,19 @@ def grey_picture(radiograph: Radiograph) -> NDArray[np.uint8]:
     -------
     uint8 array, shape (rows, columns), larger is brighter
     """
-    values = bright_values(radiograph)
+    values, sign = radiograph.values, np.float32(-1.0 if radiograph.inverted else 1.0)
+    if radiograph.padding is not None:
+        values, sign = bright_values(radiograph), np.float32(1.0)
     step = max(1, int((values.size / _SAMPLE) ** 0.5))
-    low, high = np.percentile(values[::step, ::step], [_LOW, _HIGH])
+    low, high = np.percentile(values[::step, ::step] * sign, [_LOW, _HIGH])
     if high <= low:  # without contrast
-        return np.where(values > low, np.uint8(255), np.uint8(0))
-    scaled = np.subtract(values, np.float32(low))
-    scaled *= np.float32(255.0 / (high - low))
-    np.clip(scaled, 0.0, 255.0, out=scaled)
-    np.rint(scaled, out=scaled)
-    grey: NDArray[np.uint8] = scaled.astype(np.uint8)
+        return np.where(values * sign > low, np.uint8(255), np.uint8(0))
+    darkest, gain = sign * np.float32(low), sign * np.float32(255.0 / (high - low))
+    grey = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _BLOCK):
+        scaled = values[top : top + _BLOCK] - darkest
+        scaled *= gain
+        np.clip(scaled, 0.0, 255.0, out=scaled)
+        np.rint(scaled, out=scaled)
+        grey[top : top + _BLOCK] = scaled
     return grey
-
-
-def as_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Repeat a grey picture in three channels: (rows, columns) -> (rows, columns, 3)."""
-    return np.repeat(grey[:, :, None], 3, axis=2)

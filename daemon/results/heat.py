@@ -5,6 +5,7 @@ where there is evidence to show: a picture of nothing would look like a statemen
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,21 +27,24 @@ _FINE = 768
 _GRID = 192
 """Longer side of the grid that is enough to tell whether there is evidence, cells."""
 
+_STEP, _GREYS, _BLOCK = 255, 256, 16
+"""Evidence is told apart in so many steps; rows that are coloured at a time."""
+
 _OPAQUE_FROM = 0.6
 """Evidence from this share of its maximum on is drawn with full opacity, below it fades out."""
 
 
 def heat_map(image: ImageReading, score: FindingScore, title: str, basis: Basis) -> Framed | None:
     """Lay the evidence for a finding over a copy of the image; None without usable evidence."""
-    picture, scale = plain_copy(image)
     evidence = evidence_on_source(image, score.finding, _FINE)
     if evidence is None:
         return None
     text = "{category}, score {score}"
     detail = basis.say(text, category=basis.say(score.category.value), score=score_text(score))
     line = Line(score.category, display(score.finding, basis.say), detail)
-    blended = blend(picture, evidence)
-    drawn = framed((blended, scale), title, [line], basis)
+    picture = plain_copy(image)
+    drawn = framed(picture, title, [line], basis)
+    lay_over(drawn.image_area(), picture[0], evidence)
     _add_legend(drawn, score, basis.say)
     return drawn
 
@@ -54,23 +58,53 @@ def degenerate_maps(reading: StudyReading) -> int:
     )
 
 
-def blend(picture: NDArray[np.uint8], evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colour a grey picture, uint8 (rows, columns), by evidence in [0, 1] on a grid over it."""
-    opacity = MOST_OPAQUE * np.clip(evidence / _OPAQUE_FROM, 0.0, 1.0)
-    mask = Image.fromarray(np.rint(opacity * 255.0).astype(np.uint8))
-    colour = Image.fromarray(np.rint(colours(evidence)).astype(np.uint8))
-    blended = Image.fromarray(picture).convert("RGB")
-    covered = mask.getbbox()
-    if covered is not None:  # only there the grid is brought to the picture's size
-        across, down = blended.width / mask.width, blended.height / mask.height
-        left, top = int(covered[0] * across), int(covered[1] * down)
-        right, bottom = math.ceil(covered[2] * across), math.ceil(covered[3] * down)
-        size = (right - left, bottom - top)
-        box = (left / across, top / down, right / across, bottom / down)
-        bilinear = Image.Resampling.BILINEAR
-        shown = [one.resize(size, resample=bilinear, box=box) for one in (colour, mask)]
-        blended.paste(shown[0], (left, top), shown[1])
-    return np.asarray(blended)
+def lay_over(
+    place: NDArray[np.uint8], grey: NDArray[np.uint8], evidence: NDArray[np.float32]
+) -> None:
+    """Colour a grey picture by the evidence on it.
+
+    Parameters
+    ----------
+    place : uint8 array, shape (rows, columns, 3)
+        Where the grey picture was drawn; changed only where there is evidence.
+    grey : uint8 array, shape (rows, columns)
+    evidence : float32 array, any grid over the picture, in [0, 1]
+    """
+    coarse = Image.fromarray(np.rint(evidence * _STEP).astype(np.uint8))
+    covered = coarse.getbbox()
+    if covered is None:
+        return
+    rows, columns = grey.shape  # only the covered part is brought to the picture's size
+    across, down = columns / coarse.width, rows / coarse.height
+    left, top = int(covered[0] * across), int(covered[1] * down)
+    right, bottom = math.ceil(covered[2] * across), math.ceil(covered[3] * down)
+    fine = np.asarray(
+        coarse.resize(
+            (right - left, bottom - top),
+            resample=Image.Resampling.BILINEAR,
+            box=(left / across, top / down, right / across, bottom / down),
+        )
+    )
+    table = blended()
+    for row in range(0, bottom - top, _BLOCK):
+        block = fine[row : row + _BLOCK]
+        part = (slice(top + row, top + row + len(block)), slice(left, right))
+        index = block.astype(np.uint16)
+        index *= _GREYS
+        index += grey[part]
+        for channel, colour in enumerate(table):
+            place[(*part, channel)] = colour.take(index)
+
+
+@lru_cache(maxsize=1)
+def blended() -> NDArray[np.uint8]:
+    """Return the colour of every grey value under every evidence, uint8 (3, 256 * 256)."""
+    evidence = np.linspace(0.0, 1.0, _STEP + 1, dtype=np.float32)
+    opacity = np.float32(MOST_OPAQUE) * np.clip(evidence / np.float32(_OPAQUE_FROM), 0.0, 1.0)
+    opacity = opacity[:, None, None]
+    grey = np.arange(_GREYS, dtype=np.float32)[None, :, None]
+    mixed = grey * (1 - opacity) + colours(evidence)[:, None, :] * opacity
+    return np.ascontiguousarray(np.rint(mixed).astype(np.uint8).reshape(-1, 3).T)
 
 
 def _add_legend(drawn: Framed, score: FindingScore, say: Language) -> None:

@@ -144,7 +144,11 @@ def _add_equipment(dataset: Dataset, model: ModelIdentity) -> None:
 
 
 def _add_origin(dataset: Dataset, basis: Basis) -> None:
-    """Add the rest of the SOP Common module (PS3.3 C.12.1)."""
+    """Add the rest of the SOP Common module (PS3.3 C.12.1).
+
+    Which training made the object is said by InstanceCreatorUID and SoftwareVersions: older
+    editions know no Device UID among contributing equipment, and their validators call it an error.
+    """
     model = basis.reading.model
     dataset.InstanceCreationDate = date_of(basis.when)
     dataset.InstanceCreationTime = time_of(basis.when)
@@ -154,7 +158,6 @@ def _add_origin(dataset: Dataset, basis: Basis) -> None:
     equipment.Manufacturer = MANUFACTURER
     equipment.ManufacturerModelName = f"{model.name}"[:64]
     equipment.SoftwareVersions = software_versions(model)
-    equipment.DeviceUID = device_uid(model.digest)
     equipment.ContributionDateTime = datetime_of(basis.when)
     equipment.ContributionDescription = f"AI reading, {model.provider}"
     dataset.ContributingEquipmentSequence = [equipment]

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon.errors import Unavailable
@@ -10,6 +11,9 @@ from daemon.logs import study_key
 from daemon.records import ResultFile
 from daemon.results.result import ResultObject
 from daemon.results.validate import check, check_file
+
+_AT_ONCE = 4
+"""Objects that are written and checked at the same time."""
 
 
 def write(objects: Sequence[ResultObject], outbox: Path, study_uid: str) -> list[ResultFile]:
@@ -33,8 +37,9 @@ def write(objects: Sequence[ResultObject], outbox: Path, study_uid: str) -> list
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for result in objects:
             file = folder / _name(result)
-            parts[file] = _write_part(result, file)
-            check_file(parts[file])
+            parts[file] = file.with_suffix(".part")
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # they wait for the disk and for a validator
+            list(pool.map(_write_checked, objects, parts.values()))
         for file, part in parts.items():
             part.replace(file)
         _sync(folder)
@@ -52,13 +57,12 @@ def _name(result: ResultObject) -> str:
     return f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}.dcm"
 
 
-def _write_part(result: ResultObject, file: Path) -> Path:
-    part = file.with_suffix(".part")
+def _write_checked(result: ResultObject, part: Path) -> None:
     with part.open("wb") as stream:
         result.dataset.save_as(stream, enforce_file_format=True)
         stream.flush()
         os.fsync(stream.fileno())
-    return part
+    check_file(part)
 
 
 def _sync(folder: Path) -> None:

@@ -4,8 +4,12 @@ The typeface (DejaVu Sans, `fonts/`) comes with us, so that a picture looks alik
 it has all letters of the Latin languages.
 """
 
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +35,7 @@ COLOURS: dict[Category, Colour] = {
 }
 """Apart in lightness too, for readers who see fewer colours."""
 
+_CHANNELS = 3
 _FONTS = Path(__file__).parent / "fonts"
 _SIZE = 0.9
 """DejaVu's letters are tall: this share of the size that is asked for."""
@@ -52,24 +57,54 @@ class Letters:
 
 
 class Sheet:
-    """A picture under construction; all measures in its pixels."""
+    """A picture under construction; all measures in its pixels.
 
-    def __init__(self, width: int, height: int, ground: Colour = GROUND) -> None:
-        self.image = Image.new("RGB", (width, height), ground)
-        self._draw = ImageDraw.Draw(self.image)
+    Its bytes are those of the finished picture. Pillow draws on small pieces of it, so that a large
+    picture costs one pass over its pixels and no copies.
+    """
+
+    def __init__(self, width: int, height: int, ground: Colour = BLACK) -> None:
+        self.width, self.height = width, height
+        self._data = BytesIO(bytes(_even(width * height * _CHANNELS)))
+        self._pixels = self._as_array(self._data.getbuffer())
+        if ground != BLACK:
+            self.fill((0, 0, width, height), ground)
 
     def pixels(self) -> NDArray[np.uint8]:
-        """Return the picture, uint8 (height, width, 3)."""
-        return np.asarray(self.image, dtype=np.uint8)
+        """Return the picture as it is now, uint8 (height, width, 3); not to be written to."""
+        view = self._pixels.view()
+        view.setflags(write=False)
+        return view
+
+    def finish(self) -> bytes:
+        """Return the picture's bytes, row by row, of even length (PS3.5 8.2); drawing ends."""
+        del self._pixels  # a buffer that nobody looks into is handed out as it is, not copied
+        data = self._data.getvalue()
+        self._pixels = self._as_array(data)
+        return data
+
+    def _as_array(self, data: bytes | memoryview) -> NDArray[np.uint8]:
+        size = self.width * self.height * _CHANNELS
+        flat = np.frombuffer(data, np.uint8, count=size)
+        return flat.reshape(self.height, self.width, _CHANNELS)
+
+    def area(self, left: int, top: int, columns: int, rows: int) -> NDArray[np.uint8]:
+        """Return a part of the picture to write into, uint8 (rows, columns, 3)."""
+        return self._pixels[top : top + rows, left : left + columns]
 
     def paste(self, picture: NDArray[np.uint8], left: int, top: int) -> None:
         """Lay a grey or RGB picture, uint8 (rows, columns[, 3]), onto the sheet as it is."""
-        self.image.paste(Image.fromarray(picture), (left, top))
+        rows, columns = picture.shape[:2]
+        place = self.area(left, top, columns, rows)
+        shown = np.broadcast_to(np.atleast_3d(picture), place.shape)
+        for channel in range(_CHANNELS):  # faster than all three at once
+            place[:, :, channel] = shown[:, :, channel]
 
     def fill(self, box: tuple[float, float, float, float], colour: Colour) -> None:
         """Fill (left, top, right, bottom), its right and bottom edge excluded."""
-        left, top, right, bottom = box
-        self._draw.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+        left, top, right, bottom = (max(0, int(edge)) for edge in box)
+        for channel, value in enumerate(colour):
+            self._pixels[top:bottom, left:right, channel] = value
 
     def text(
         self,
@@ -93,7 +128,10 @@ class Sheet:
             size *= _SHRINK
         anchor = {"left": "ls", "right": "rs", "middle": "ms"}[align]
         font = _font(size, letters.bold)
-        self._draw.text(at, words, fill=letters.colour, font=font, anchor=anchor)
+        left, top, right, bottom = font.getbbox(words, anchor=anchor)
+        box = (at[0] + left, at[1] + top, at[0] + right, at[1] + bottom)
+        with self._drawn(box) as (draw, moved):
+            draw.text(moved(*at), words, fill=letters.colour, font=font, anchor=anchor)
         return length(words, size, bold=letters.bold)
 
     def outline(self, box: tuple[float, float, float, float], category: Category, pen: int) -> None:
@@ -104,31 +142,57 @@ class Sheet:
         left, top, right, bottom = (round(edge) for edge in box)
         colour = COLOURS[category]
         if category is Category.POSITIVE:
-            casing = (left - _CASING, top - _CASING, right + _CASING, bottom + _CASING)
-            self._draw.rectangle(casing, outline=BLACK, width=pen + 2 * _CASING)
-            self._draw.rectangle((left, top, right, bottom), outline=colour, width=pen)
+            around = (left - _CASING, top - _CASING, right + _CASING, bottom + _CASING)
+            self._frame(around, BLACK, pen + 2 * _CASING)
+            self._frame((left, top, right, bottom), colour, pen)
             return
-        for x, y in _dots((left, top, right, bottom), pen * _DOT_STEP):
-            reach = pen / 2 + _CASING
-            self._draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=BLACK)
-            reach = pen / 2
-            self._draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=colour)
+        for side in _dots((left, top, right, bottom), pen * _DOT_STEP):
+            (first_x, first_y), (last_x, last_y) = side[0], side[-1]
+            with self._drawn((first_x, first_y, last_x, last_y), reach=pen) as (draw, moved):
+                for dot in side:
+                    for reach, filling in ((pen / 2 + _CASING, BLACK), (pen / 2, colour)):
+                        x, y = moved(*dot)
+                        draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=filling)
 
     def mark(self, at: tuple[float, float], category: Category, size: float) -> None:
         """Draw a category's sign in a square: solid box, dotted box, bar, or cross."""
         left, top = at
         right, bottom = left + size, top + size
         pen = max(2, round(size / _MARK_PEN))
-        colour = COLOURS[category]
         if category in (Category.POSITIVE, Category.DOUBT):
             self.outline((left, top, right, bottom), category, pen)
             return
         middle = (top + bottom) / 2
+        lines = [(left, top, right, bottom), (left, bottom, right, top)]
         if category is Category.NEGATIVE:
-            self._draw.line((left, middle, right, middle), fill=colour, width=pen)
+            lines = [(left, middle, right, middle)]
+        with self._drawn((left, top, right, bottom), reach=pen) as (draw, moved):
+            for x0, y0, x1, y1 in lines:
+                draw.line((*moved(x0, y0), *moved(x1, y1)), fill=COLOURS[category], width=pen)
+
+    def _frame(self, box: tuple[int, int, int, int], colour: Colour, pen: int) -> None:
+        """Draw a rectangle's edges, `pen` wide and within it; all four edges belong to it."""
+        left, top, right, bottom = box[0], box[1], box[2] + 1, box[3] + 1
+        self.fill((left, top, right, top + pen), colour)
+        self.fill((left, bottom - pen, right, bottom), colour)
+        self.fill((left, top, left + pen, bottom), colour)
+        self.fill((right - pen, top, right, bottom), colour)
+
+    @contextmanager
+    def _drawn(
+        self, box: tuple[float, float, float, float], reach: int = 1
+    ) -> Iterator[tuple[ImageDraw.ImageDraw, Callable[[float, float], tuple[float, float]]]]:
+        """Lend Pillow the part of the sheet around a box, and how a point moves onto that part."""
+        left, top = (max(0, math.floor(edge) - reach - 1) for edge in box[:2])
+        columns = min(self.width, math.ceil(box[2]) + reach + 2) - left
+        rows = min(self.height, math.ceil(box[3]) + reach + 2) - top
+        if columns <= 0 or rows <= 0:
+            yield ImageDraw.Draw(Image.new("RGB", (1, 1))), lambda x, y: (x, y)
             return
-        self._draw.line((left, top, right, bottom), fill=colour, width=pen)
-        self._draw.line((left, bottom, right, top), fill=colour, width=pen)
+        part = self.area(left, top, columns, rows)
+        lent = Image.fromarray(part)
+        yield ImageDraw.Draw(lent), lambda x, y: (x - left, y - top)
+        part[:] = np.asarray(lent)
 
 
 def length(words: str, size: float, *, bold: bool = False) -> float:
@@ -154,11 +218,15 @@ def _font(size: float, bold: bool) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(file, size * _SIZE, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _dots(box: tuple[int, int, int, int], step: float) -> list[tuple[float, float]]:
-    """Return points along a rectangle, evenly spaced on each side, corners included."""
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _dots(box: tuple[int, int, int, int], step: float) -> list[list[tuple[float, float]]]:
+    """Return points along each side of a rectangle, evenly spaced, corners included."""
     left, top, right, bottom = box
     across = np.linspace(left, right, max(2, round((right - left) / step) + 1))
     down = np.linspace(top, bottom, max(2, round((bottom - top) / step) + 1))
-    return [(x, y) for x in across for y in (top, bottom)] + [
-        (x, y) for y in down for x in (left, right)
+    return [[(x, y) for x in across] for y in (top, bottom)] + [
+        [(x, y) for y in down] for x in (left, right)
     ]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.records import Category, ImageReading
@@ -13,7 +12,7 @@ from daemon.results.frame import plain_copy
 from daemon.results.instance import Basis
 from daemon.results.language import Language
 from daemon.results.region import region_of
-from daemon.results.sheet import COLOURS, MUTED, PANEL, RULE, Letters, Sheet, wrapped
+from daemon.results.sheet import COLOURS, GROUND, MUTED, PANEL, RULE, Letters, Sheet, wrapped
 from daemon.results.wording import (
     BANNER,
     OUTLINES,
@@ -37,6 +36,9 @@ _GAP = 28
 _ROW = 30
 _MOST_IMAGES = 6
 _MOST_ROWS = 9
+_REDUCING_GAP = 2.0
+"""Thumbnails of large images: average first to this many times their size; nobody sees it."""
+
 _ORDER = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE, Category.NOT_ANALYSED)
 
 
@@ -50,9 +52,9 @@ class _Cell:
     height: int
 
 
-def summary(basis: Basis) -> NDArray[np.uint8]:
-    """Draw the summary, uint8 (HEIGHT, WIDTH, 3)."""
-    sheet = Sheet(WIDTH, HEIGHT)
+def summary(basis: Basis) -> Sheet:
+    """Draw the summary, HEIGHT by WIDTH."""
+    sheet = Sheet(WIDTH, HEIGHT, GROUND)
     sheet.fill((0, 0, _SIDE, HEIGHT - _BANNER), PANEL)
     _write_outcome(sheet, basis)
     _write_origin(sheet, basis)
@@ -64,7 +66,7 @@ def summary(basis: Basis) -> NDArray[np.uint8]:
     note = basis.say("{count} more images: see the report", count=hidden) if hidden else ""
     legend = basis.say(OUTLINES) if any(map(leading, basis.reading.images)) else ""
     _write_banner(sheet, basis.say(BANNER), (note, legend))
-    return sheet.pixels()
+    return sheet
 
 
 def _shown(images: Sequence[ImageReading]) -> list[int]:
@@ -190,7 +192,9 @@ def _draw_thumbnail(sheet: Sheet, cell: _Cell, image: ImageReading) -> None:
     fit = min(cell.width / (columns * column_mm), cell.height / (rows * row_mm))
     wide, high = max(1, int(columns * column_mm * fit)), max(1, int(rows * row_mm * fit))
     left, top = cell.left + (cell.width - wide) // 2, cell.top + (cell.height - high) // 2
-    resized = Image.fromarray(picture).resize((wide, high), resample=Image.Resampling.LANCZOS)
+    resized = Image.fromarray(picture).resize(
+        (wide, high), resample=Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
+    )
     sheet.paste(np.asarray(resized), left, top)
     across, down = copied * wide / columns, copied * high / rows
     for score in reversed(leading(image)):

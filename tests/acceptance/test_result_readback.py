@@ -5,11 +5,14 @@ import re
 import highdicom
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from daemon.records import Category
 from daemon.results import codes
 from daemon.results.build import build_results
 from daemon.results.region import region_of
+from daemon.results.uids import device_uid
+from daemon.results.wording import impression
 from daemon.settings import Destination, OperatingPoints, Report
 from model.findings import FINDINGS
 from tests.objects import Exam, dx, save
@@ -109,3 +112,47 @@ def test_dcmtk_finds_the_same_values_and_what_they_were_judged_by(read):
     ):
         assert said in text
     assert len(re.findall(r"Algorithm Name", text)) == len(reading.images)
+
+
+def named(container, value):
+    """Return the items under a container that bear a concept name."""
+    return [
+        item
+        for item in container.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeValue == value
+    ]
+
+
+def test_the_document_says_language_observer_procedure_images_and_outcome(read):
+    reading, sources, file = read
+    report = dcmread(file)
+    assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    [language] = named(report, "121049")
+    assert language.ConceptCodeSequence[0].CodeValue == "en"
+    [observer] = named(report, "121012")
+    assert device_uid(reading.model.digest) == observer.UID
+    [procedure] = named(report, "121058")
+    assert procedure.ConceptCodeSequence[0].CodeValue
+    [library] = named(report, "111028")
+    [group] = library.ContentSequence
+    listed = [
+        one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in group.ContentSequence
+    ]
+    assert listed == [source.SOPInstanceUID for source in sources.values()]
+    sides = [named(one, "111027")[0].ConceptCodeSequence[0] for one in group.ContentSequence]
+    assert [side.CodeMeaning for side in sides] == ["Left", "Left", "Right"]
+    [overall] = named(report, "C0034375")
+    [category] = named(overall, codes.CATEGORY.value)
+    assert category.ConceptCodeSequence[0].CodeValue == reading.category
+    [words] = named(overall, "121073")
+    assert words.TextValue == impression(reading)
+
+
+def test_every_score_names_algorithm_version_and_build(read):
+    reading, _sources, file = read
+    for group in groups_of(file).values():
+        [[item]] = group.get_measurements(codes.PROBABILITY)
+        [name] = named(item, "111001")
+        [version] = named(item, "111003")
+        assert (name.TextValue, version.TextValue) == (reading.model.name, reading.model.version)
+        assert any(reading.model.digest in one.TextValue for one in named(item, "111002"))

@@ -3,13 +3,13 @@
     python -m tests.benchmarks.results [--quick]
 
 One study of a single 20 megapixel image, positive, with evidence: every object is built, checked
-and written again and again in one process, and the shipped model's forward pass is timed in
-between, so that what else the machine does hurts both alike. The last line is JSON.
+and written again and again in one process (1 000 objects in all), and the shipped model's forward
+pass is timed in between, so that what else the machine does hurts both alike. Memory is what a
+step adds to the resident size at its highest (VmHWM, reset before each). The last line is JSON.
 """
 
 import argparse
 import json
-import resource
 import statistics
 import tempfile
 import time
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import Dataset
+from pydicom import Dataset, FileDataset
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +26,7 @@ from daemon.reading.sessions import Session
 from daemon.records import StudyReading
 from daemon.results.annotate import annotated_copy
 from daemon.results.build import build_results
-from daemon.results.frame import plain_copy
+from daemon.results.frame import Framed, plain_copy
 from daemon.results.heat import heat_map
 from daemon.results.instance import Basis
 from daemon.results.outbox import write
@@ -43,80 +43,108 @@ from tests.readings import image_reading, radiograph_of, study_reading
 SPACING_MM = 0.0275
 """Makes the drawn wrist about 20 megapixels."""
 
-_MIB = 1024**2
+_RESULTS = 1000
+_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"
+"""See proc(5), clear_refs."""
+
+_KIB_IN_MIB = 1024
 
 
 def main() -> None:
     """Measure, print a table, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the repetitions")
-    rounds = 5 if parser.parse_args().quick else 50
-    figures = measure(rounds)
-    table = Table("what", "median ms", "as a share of one forward pass")
+    parser.add_argument("--quick", action="store_true", help="20 objects instead of 1 000")
+    figures = measure(20 if parser.parse_args().quick else _RESULTS)
+    table = Table("what", "median ms", "forward passes", "MiB added at most")
     forward = figures["ms"]["forward pass"]
     for name, value in figures["ms"].items():
-        table.add_row(name, f"{value:.0f}", f"{value / forward:.2f}")
+        memory = f"{figures['mib'][name]:.0f}"
+        table.add_row(name, f"{value:.1f}", f"{value / forward:.2f}", memory)
     Console().print(table)
     print(json.dumps(figures))
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Time every step `rounds` times, in turn."""
+def measure(results: int) -> dict[str, Any]:
+    """Time every step in turn, until so many objects were built."""
     source = dx(wrist("PA", spacing_mm=SPACING_MM, fracture=True))
     image = image_reading(source, 0.91)
     reading = study_reading([image], [source])
-    plain, state = Report(), Report(presentation_state=True)
-    basis = Basis.of(reading, [source], plain)
-    package = load_package(PACKAGE)
-    session = Session(package, "cpu", 0)
-    tensor = prepare(radiograph_of(source), package.manifest.pixels)[0][None]
-    target = np.array([package.manifest.findings[0].class_index])
-    before_mib = _peak_mib()  # after the study was drawn and read
+    built = build_results(reading, [source], Report(presentation_state=True))
     with tempfile.TemporaryDirectory() as folder:
-        built = build_results(reading, [source], state)
-        steps: dict[str, Callable[[], object]] = {
-            "forward pass": lambda: session.run(tensor, target),
-            "report": lambda: build_report(basis),
-            "summary": lambda: summary(basis),
-            "annotated copy": lambda: annotated_copy(image, "1", basis),
-            "heat map": lambda: heat_map(image, image.scores[0], "1", basis),
-            "all objects": lambda: build_anew(reading, source, plain),
-            "check and write": lambda: write(built, Path(folder), reading.study_uid),
-        }
+        steps = _steps(reading, source)
+        steps["check and write"] = lambda: write(built, Path(folder), reading.study_uid)
+        memory = {name: _memory_mib(step) for name, step in steps.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
-        for _ in range(rounds):
+        each = len(build_results(reading, [source], Report()))
+        for _ in range(results // each):
             for name, step in steps.items():
                 start = time.perf_counter()
                 step()
                 times[name].append((time.perf_counter() - start) * 1000.0)
-    medians = {name: statistics.median(values) for name, values in times.items()}
     ratios = [
         one / other for one, other in zip(times["all objects"], times["forward pass"], strict=True)
     ]
     ratio = statistics.median(ratios)
     return {
         "megapixels": round(source.Rows * source.Columns / 1e6, 1),
-        "rounds": rounds,
-        "ms": {name: round(value, 1) for name, value in medians.items()},
-        "objects_per_forward_pass": round(ratio, 3),
-        "peak_mib_over_start": round(_peak_mib() - before_mib),
-        "bytes": {str(one.kind): _size(one.dataset) for one in built},
+        "results": results // each * each,
+        "ms": {name: round(statistics.median(values), 1) for name, values in times.items()},
+        "mib": {name: round(value) for name, value in memory.items()},
+        "objects_per_forward_pass": round(ratio, 2),
+        "pixel_bytes": {str(one.kind): _size(one.dataset) for one in built},
         "goals_met": ratio < 1.0,
     }
 
 
-def build_anew(reading: StudyReading, source: Dataset, report: Report) -> object:
+def _steps(reading: StudyReading, source: FileDataset) -> dict[str, Callable[[], object]]:
+    """Return what is timed: reading the image first, then each object, then all of them."""
+    [image] = reading.images
+    basis = Basis.of(reading, [source], Report())
+    package = load_package(PACKAGE)
+    session = Session(package, "cpu", 0)
+    radiograph = radiograph_of(source)
+    tensor = prepare(radiograph, package.manifest.pixels)[0][None]
+    target = np.array([package.manifest.findings[0].class_index])
+    return {
+        "forward pass": lambda: session.run(tensor, target),
+        "image to network input": lambda: prepare(radiograph, package.manifest.pixels),
+        "report": lambda: build_report(basis),
+        "summary": lambda: summary(basis).finish(),
+        "annotated copy": lambda: annotated_copy(image, "1", basis).sheet.finish(),
+        "heat map": lambda: _drawn(heat_map(image, image.scores[0], "1", basis)),
+        "all objects": lambda: build_anew(reading, source),
+    }
+
+
+def _drawn(picture: Framed | None) -> bytes:
+    return picture.sheet.finish() if picture else b""
+
+
+def build_anew(reading: StudyReading, source: Dataset) -> object:
     """Build all objects as for a study that was not seen before: nothing is kept from the last."""
     plain_copy.cache_clear()
-    return build_results(reading, [source], report)
+    return build_results(reading, [source], Report())
 
 
-def _size(dataset: Any) -> int:
+def _size(dataset: Dataset) -> int:
     return len(dataset.get("PixelData", b""))
 
 
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MIB
+def _memory_mib(step: Callable[[], object]) -> float:
+    """Return what a step adds to the resident size at its highest, MiB."""
+    step()
+    plain_copy.cache_clear()
+    _CLEAR_REFS.write_text(_RESET_PEAK)
+    before = _status_mib("VmRSS")
+    step()
+    return _status_mib("VmHWM") - before
+
+
+def _status_mib(field: str) -> float:
+    lines = _STATUS.read_text().splitlines()
+    [line] = [one for one in lines if one.startswith(f"{field}:")]
+    return int(line.split()[1]) / _KIB_IN_MIB
 
 
 if __name__ == "__main__":

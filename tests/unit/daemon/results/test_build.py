@@ -95,10 +95,9 @@ def test_another_model_gives_other_uids_and_another_device(pa):
     old = build_results(reading, [pa], REPORT)
     new = build_results(with_digest(reading, "cd" * 32), [pa], REPORT)
     assert not set(uids(old)) & set(uids(new))
-    old_device, new_device = (
-        one[0].dataset.ContributingEquipmentSequence[0].DeviceUID for one in (old, new)
-    )
-    assert old_device != new_device
+    devices = [{one.dataset.InstanceCreatorUID for one in made} for made in (old, new)]
+    assert [len(one) for one in devices] == [1, 1]
+    assert devices[0] != devices[1]
 
 
 def test_a_reading_that_failed_and_then_worked_does_not_reuse_its_uids(pa):

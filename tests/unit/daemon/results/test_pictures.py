@@ -1,12 +1,14 @@
 """Pictures: nothing but the outline differs from the original, and bright means bright."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from daemon.records import Reason
 from daemon.results.annotate import annotated_copy
 from daemon.results.colour_map import TABLE
-from daemon.results.grey import as_rgb, grey_picture
+from daemon.results.grey import grey_picture
 from daemon.results.heat import MOST_OPAQUE, heat_map
 from daemon.results.instance import Basis
 from daemon.results.region import evidence_on_source, region_of
@@ -21,6 +23,10 @@ from tests.readings import bump, image_reading, study_reading, unread
 @pytest.fixture(scope="module")
 def source():
     return dx(wrist("PA", spacing_mm=0.2, fracture=True))
+
+
+def as_rgb(grey):
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def basis_of(images, sources):
@@ -108,9 +114,29 @@ def test_an_image_without_contrast_is_drawn_all_the_same():
 @pytest.mark.parametrize("count", [1, 2, 4, 6, 9])
 def test_the_summary_takes_any_number_of_images(source, count):
     images = [image_reading(source, 0.9) for _ in range(count)]
-    assert summary(basis_of(images, [source] * count)).shape == (HEIGHT, WIDTH, 3)
+    assert summary(basis_of(images, [source] * count)).pixels().shape == (HEIGHT, WIDTH, 3)
 
 
 def test_the_summary_shows_images_that_were_not_analysed(source):
     image = unread(source, Reason.UNREADABLE)
-    assert summary(basis_of([image], [source])).shape == (HEIGHT, WIDTH, 3)
+    assert summary(basis_of([image], [source])).pixels().shape == (HEIGHT, WIDTH, 3)
+
+
+def test_numbers_of_several_findings_stand_beside_the_image(source):
+    first = image_reading(source, 0.9, bump(0.6, 0.5))
+    second = image_reading(source, 0.8, bump(0.4, 0.5), "foreignbody")
+    image = replace(
+        first,
+        scores=first.scores + second.scores,
+        evidence={**first.evidence, **second.evidence},
+    )
+    drawn = annotated_copy(image, "", basis_of([image], [source]))
+    pixels = drawn.sheet.pixels()
+    height = slice(drawn.top, drawn.top + drawn.rows)
+    assert pixels[height, : drawn.left].any()
+    assert pixels[height, drawn.left + drawn.columns :].any()
+    changed = (inside(drawn) != as_rgb(grey_picture(image.radiograph))).any(axis=2)
+    boxes = [region_of(image, finding) for finding in ("fracture", "foreignbody")]
+    for box in boxes:  # nothing is written within an outline
+        middle = slice(int(box.top) + 12, int((box.top + box.bottom) / 2) - 12)
+        assert not changed[middle, int(box.left) + 12 : int(box.right) - 12].any()
