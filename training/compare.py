@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from training.answers import ANSWER, targets
 from training.config import RecipeError
-from training.examples import Example
-from training.learn import learn
+from training.examples import DataError, Example
+from training.learn import DivergedError, learn
 from training.metrics import interval, ranking, resample
 from training.plan import Plan
 from training.reporting import write_json
+from training.states import SaveError
 from training.subject import load_subject
 from training.supply import read_examples
 
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
                 own = [f"seed={seed}", f"out={base.out / name}-{seed}"]
                 plan = Plan.read(options.config, [*options.changes, *words, *own])
                 scores[name].append(scores_of_run(plan, films, options.finding))
-    except RecipeError as error:
+    except (RecipeError, DataError, DivergedError, SaveError) as error:
         print(f"training.compare: {error}", file=sys.stderr)
         return 2
     truth = targets(films, base.classes)[:, base.classes.index(options.finding)] > 0

@@ -17,11 +17,12 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
 from model.pixels import PixelProfile, Placement, Radiograph, to_unit
+from training.examples import DataError
 
 _UINT16 = 65535.0
 
 
-class LeakError(Exception):
+class LeakError(DataError):
     """A group of films lies on both sides of a split."""
 
 

@@ -28,6 +28,7 @@ from model.networks.published import load_published
 from training import losses, order, precision
 from training.answers import patients, targets
 from training.changes import blend, change
+from training.config import RecipeError
 from training.evaluate import normaliser
 from training.examples import Example
 from training.geometry import as_units
@@ -135,13 +136,22 @@ def start(plan: Plan, supply: Supply, ranks: Ranks) -> Run:
 
 
 def build(plan: Plan) -> Pim:
-    """Build the network with its initial weights, the first stages frozen."""
+    """Build the network with its initial weights, the first stages frozen.
+
+    Raises
+    ------
+    RecipeError
+        The weights cannot be read, or are those of another network.
+    """
     network = Pim(plan.pim())
     part = plan.network
-    if part.backbone_weights is not None:
-        load_backbone(network.backbone, part.backbone_weights)
-    if part.published_weights is not None:
-        logger.info("%s", load_published(network, part.published_weights))
+    try:
+        if part.backbone_weights is not None:
+            load_backbone(network.backbone, part.backbone_weights)
+        if part.published_weights is not None:
+            logger.info("%s", load_published(network, part.published_weights))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"initial weights: {error}") from error
     for index, stage in enumerate(network.backbone.stages()):
         if index < part.frozen_stages:
             stage.requires_grad_(False)

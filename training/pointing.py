@@ -111,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
         _insist(subject, options)
         films = [e for e in read_split(options.manifest, rename, where) if e.split == options.split]
         print(json.dumps(compare(subject, films, options.finding, options.level), indent=2))
-    except (DataError, ValueError) as error:
+    except (DataError, ValueError, OSError) as error:
         print(f"training.pointing: {error}", file=sys.stderr)
         return 2
     return 0

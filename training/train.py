@@ -157,7 +157,10 @@ def build(recipe: Recipe) -> Pim:
     """Build the network with its initial weights, the first stages frozen."""
     network = Pim(recipe.pim())
     if recipe.backbone_weights is not None:
-        load_backbone(network.backbone, recipe.backbone_weights)
+        try:
+            load_backbone(network.backbone, recipe.backbone_weights)
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"backbone_weights: {error}") from error
     for index, stage in enumerate(network.backbone.stages()):
         if index < recipe.network.frozen_stages:
             stage.requires_grad_(False)

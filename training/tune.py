@@ -20,6 +20,7 @@ from training.config import RecipeError, read_tree
 from training.examples import DataError
 from training.learn import DivergedError, learn
 from training.plan import Plan
+from training.states import SaveError
 
 Space = Mapping[str, Mapping[str, Any]]
 
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         best, plot = _run(options)
-    except (RecipeError, DataError) as error:
+    except (RecipeError, DataError, SaveError) as error:
         print(f"training.tune: {error}", file=sys.stderr)
         return 2
     print(f"trial {best.number}: {best.value}")

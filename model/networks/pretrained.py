@@ -7,9 +7,9 @@ grey stem the weights of a colour stem are summed.
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
+from model.networks.files import read_torch
 from model.networks.grey import summed
 
 _BOOKKEEPING = "num_batches_tracked"
@@ -21,9 +21,10 @@ def load_backbone(backbone: nn.Module, path: Path) -> None:
     Raises
     ------
     ValueError
-        The file's tensors do not have the backbone's shapes in the backbone's order.
+        The file is damaged, or its tensors do not have the backbone's shapes in the backbone's
+        order.
     """
-    stored = torch.load(path, map_location="cpu", weights_only=True)
+    stored = read_torch(path)
     theirs = [tensor for name, tensor in stored.items() if not name.endswith(_BOOKKEEPING)]
     ours = {k: v for k, v in backbone.state_dict().items() if not k.endswith(_BOOKKEEPING)}
     if len(theirs) < len(ours):
