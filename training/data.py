@@ -89,6 +89,14 @@ def read_chests(root: Path) -> list[Film]:
     ]
 
 
+def insist_on_chests(root: Path) -> None:
+    """Raise DataError where there are no chest films of either side for the gate to learn from."""
+    missing = {"train", "val"} - {film.split for film in read_chests(root)}
+    if missing:
+        sides = " and ".join(sorted(missing))
+        raise DataError(f"{root / 'chest_kermany'}: no films of {sides} for the gate to refuse")
+
+
 def split_films(
     films: Sequence[Film], fold: int | None, folds: int
 ) -> tuple[list[Film], list[Film]]:
