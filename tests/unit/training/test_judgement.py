@@ -293,5 +293,18 @@ def test_maps_of_a_checkpoint_are_compared_with_boxes(run, capsys):
     assert pointing.main(command) == 0
     table = json.loads(capsys.readouterr().out)
     assert table["films"]["count"] == [12.0]
-    assert set(table) == {"films", "gradcam", "gradcam++", "layercam", "legacy", "centre"}
+    assert set(table) == {"films", "gradcam", "gradcam++", "layercam", "legacy", "centre", "flat"}
     assert table["centre"]["pointing_game"][0] == 0.0  # the centre lies just below the bar
+    assert table["flat"]["mass_in_boxes"][0] == pytest.approx(40 * 20 / (80 * 60), abs=1e-4)
+
+
+def test_map_of_a_package_is_compared_with_boxes(run, capsys):
+    package = Path(__file__).parents[3] / "model" / "packages" / "wrist-demo"
+    path = run / "boxed.csv"
+    lines = (run / "films.csv").read_text().splitlines()
+    path.write_text("\n".join([lines[0] + ",boxes", lines[-1] + ",10 20 50 40"]) + "\n")
+    command = [str(package), "--manifest", str(path), "--split", "val", "--rename"]
+    assert pointing.main([*command, "metal=fracture"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert set(table) == {"films", "package", "centre", "flat"}
+    assert 0 < table["package"]["mass_in_boxes"][0] < 1
