@@ -121,16 +121,27 @@ def test_heads_come_in_the_published_order():
 
 
 def test_text_has_the_published_layout():
-    text = results_text({"layer1-top-1": 81.25, "combiner-top-1": 83.75}, 80, "wrist", "T3000")
-    assert text == (
+    accuracies = {
+        "layer1-top-1": 81.25,
+        "layer1-top-3": 98.75,
+        "combiner-top-1": 100 * 400 / 474,
+        "combiner-top-3": 100.0,
+        "highest-1": 80.0,
+        "highest-2": 100 * 400 / 474,
+    }
+    assert results_text(accuracies, 474, "wrist", "T3000") == (
         "[Evaluation Results]\n"
         "Project: wrist, Experiment: T3000\n"
-        "Samples: 80\n"
+        "Samples: 474\n"
         "\n"
-        "    layer1-top-1 81.250%\n"
-        "    combiner-top-1 83.750%\n"
+        "    layer1-top-1 81.25%\n"
+        "    layer1-top-3 98.75%\n"
+        "    combiner-top-1 84.388%\n"
+        "    combiner-top-3 100.0%\n"
+        "    highest-1 80.0%\n"
+        "    highest-2 84.388%\n"
         "\n"
-        "BEST_ACC: combiner-top-1 83.750% "
+        "BEST_ACC: highest-2 84.388% "
     )
 
 
