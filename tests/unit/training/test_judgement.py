@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from model import checkpoint
 from tests.films import plan_tree, write_films
 from training import assess, ensemble, heat, infer, pointing, tune
 from training.answers import HeadAnswers
@@ -242,18 +244,20 @@ def test_members_are_judged_as_one(run):
 
 
 def test_every_fold_gets_a_fresh_network(run):
-    import yaml
-
-    config = run / "folds.yaml"
     tree = plan_tree(run, out=str(run / "folds"), optimiser__epochs=1)
+    config = run / "folds.yaml"
     config.write_text(yaml.safe_dump(tree))
     assert ensemble.main(["folds", "--config", str(config), "--folds", "2"]) == 0
-    assert len(list((run / "folds").glob("fold-*/best.pt"))) == 2
+    plan = Plan.check(tree, "test")
+    _, (train, held) = ensemble.folds_by_patient(ensemble.read_examples(plan), 2, plan.seed)
+    alone = plan.model_copy(update={"out": run / "alone"})
+    path, _ = learn(alone, examples=[*train, *held])
+    paths = (path, run / "folds" / "fold-1" / "best.pt")
+    stored, fold = (checkpoint.load(path).weights for path in paths)
+    assert all(torch.equal(stored[name], fold[name]) for name in stored)
 
 
 def test_search_keeps_its_trials_and_draws_them(run, capsys):
-    import yaml
-
     config, space = run / "search.yaml", run / "space.yaml"
     tree = plan_tree(run, out=str(run / "search"), optimiser__epochs=1)
     config.write_text(yaml.safe_dump(tree))
@@ -270,8 +274,6 @@ def test_search_keeps_its_trials_and_draws_them(run, capsys):
 
 
 def test_search_over_an_unknown_key_is_refused(run, tmp_path, capsys):
-    import yaml
-
     config, space = tmp_path / "search.yaml", tmp_path / "space.yaml"
     config.write_text(yaml.safe_dump(plan_tree(run, out=str(tmp_path / "out"))))
     space.write_text("optimiser.speed: {choices: [1, 2]}\n")
