@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.networks.files import read_torch
 from model.networks.pim import Pim, PimConfig
 from model.pixels import PixelProfile
 
@@ -43,9 +44,18 @@ class Checkpoint:
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def build(self) -> Pim:
-        """Return the network with its weights, in evaluation mode."""
+        """Return the network with its weights, in evaluation mode.
+
+        Raises
+        ------
+        ValueError
+            The weights are those of another architecture.
+        """
         network = Pim(PimConfig.model_validate(self.network))
-        network.load_state_dict(self.weights)
+        try:
+            network.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise ValueError(f"weights of another architecture: {error}") from error
         return network.eval()
 
     def profile(self) -> PixelProfile:
@@ -73,9 +83,9 @@ def load(path: Path) -> Checkpoint:
     Raises
     ------
     ValueError
-        The file holds something else.
+        The file is damaged or holds something else.
     """
-    stored = torch.load(path, map_location="cpu", weights_only=True)
+    stored = read_torch(path)
     try:
         return Checkpoint(**stored)
     except TypeError as error:

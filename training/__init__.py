@@ -21,7 +21,7 @@ geometry  letterbox, or the paper's 510 to 384
 plan      the recipe of such a run, checked
 supply    its films, checked and loaded
 order     which films each pass takes
-changes   random changes, mixup, RandAugment
+changes   random changes, mixup, cutmix, RandAugment
 optimisers, precision, ranks, states, keep, tracking, curves, progress, provenance   parts of a run
 learn     the run itself
 answers, metrics, highest, decision, reporting, subject, assess   what `evaluate` does with it

@@ -1,7 +1,8 @@
 """Random changes of a batch of unit pictures, the same for every class, drawn anew each time.
 
 Crop and flip, Gaussian blur and sharpness with the wrist paper's numbers, RandAugment (Cubuk et
-al. 2020), the geometry and exposure of `training.augment`, and mixup (Zhang et al. 2018).
+al. 2020), the geometry and exposure of `training.augment`, mixup (Zhang et al. 2018) and cutmix
+(Yun et al. 2019).
 """
 
 from dataclasses import dataclass
@@ -42,14 +43,49 @@ def change(units: Tensor, size: int, section: ChangeSection, generator: torch.Ge
     return units.clamp(0, 1)
 
 
+def blend(
+    units: Tensor, section: ChangeSection, generator: torch.Generator
+) -> tuple[Tensor, Mixture | None]:
+    """Mix a batch by mixup or cutmix, by chance where both are on; None where neither is."""
+    ways = [(mix, section.mixup), (cut, section.cutmix)]
+    ways = [(way, alpha) for way, alpha in ways if alpha]
+    if not ways:
+        return units, None
+    way, alpha = ways[int(torch.randint(len(ways), (1,), generator=generator))]
+    return way(units, alpha, generator)
+
+
 def mix(units: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Mixture]:
     """Blend each picture with a partner; the share is drawn from Beta(alpha, alpha)."""
+    share = _share(alpha, generator)
+    partner = torch.randperm(len(units), generator=generator)
+    return units * share + units[partner] * (1 - share), Mixture(partner, share)
+
+
+def cut(units: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Mixture]:
+    """Put a rectangle of a partner into each picture; the share is what is left of the area."""
+    partner = torch.randperm(len(units), generator=generator)
+    reach = (1 - _share(alpha, generator)) ** 0.5
+    sides = [slice(*_stretch(side, reach, generator)) for side in units.shape[-2:]]
+    mixed = units.clone()
+    mixed[:, sides[0], sides[1]] = units[partner][:, sides[0], sides[1]]
+    taken = mixed[0, sides[0], sides[1]].numel() / mixed[0].numel()
+    return mixed, Mixture(partner, 1 - taken)
+
+
+def _share(alpha: float, generator: torch.Generator) -> float:
+    """Draw from Beta(alpha, alpha), which takes no generator: lend torch's own a seed of ours."""
     seed = int(torch.randint(2**31, (1,), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        share = float(torch.distributions.Beta(alpha, alpha).sample())
-    partner = torch.randperm(len(units), generator=generator)
-    return units * share + units[partner] * (1 - share), Mixture(partner, share)
+        return float(torch.distributions.Beta(alpha, alpha).sample())
+
+
+def _stretch(side: int, reach: float, generator: torch.Generator) -> tuple[int, int]:
+    """Return first and last of a stretch around a random middle, cut off at the edges."""
+    middle = int(torch.randint(side, (1,), generator=generator))
+    half = round(side * reach / 2)
+    return max(0, middle - half), min(side, middle + half)
 
 
 def _crop(units: Tensor, size: int, generator: torch.Generator) -> Tensor:

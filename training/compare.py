@@ -4,7 +4,8 @@ FILE is YAML: the name of a variant to a list of ``key=value`` words. Every vari
 every seed on the same split and judged by its last weights, nothing chosen, on the validation
 films. The AUROC of a finding is averaged over seeds; its interval, and that of the difference to
 the first variant, come from one bootstrap over patients that is shared by all (paired). Runs that
-are already there are not repeated. The table goes to ``compare.json`` and, as Markdown, to stdout.
+are already there are not repeated, one that was stopped goes on. The table goes to
+``compare.json`` and, as Markdown, to stdout.
 """
 
 import argparse
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 
 from training.answers import ANSWER, targets
 from training.config import RecipeError
-from training.examples import Example
-from training.learn import learn
+from training.examples import DataError, Example
+from training.learn import STATE_FILE, DivergedError, learn
 from training.metrics import interval, ranking, resample
 from training.plan import Plan
 from training.reporting import write_json
+from training.states import ResumeError, SaveError
 from training.subject import load_subject
 from training.supply import read_examples
 
@@ -40,11 +42,11 @@ def read_variants(path: Path) -> dict[str, list[str]]:
 
 
 def scores_of_run(plan: Plan, films: list[Example], finding: str) -> Scores:
-    """Train where there is no result yet; return the finding's scores of the validation films."""
+    """Train, or go on, where there is no result; return the finding's scores of the films."""
     kept = plan.out / "scores.json"
     if kept.is_file():
         return np.array(json.loads(kept.read_text(encoding="utf-8")))
-    learn(plan)
+    learn(plan.model_copy(update={"resume": (plan.out / STATE_FILE).is_file()}))
     subject = load_subject(plan.out / "last.pt")
     logits = subject.answer(films).heads[ANSWER].astype(float)
     column = subject.classes.index(finding)
@@ -104,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
                 own = [f"seed={seed}", f"out={base.out / name}-{seed}"]
                 plan = Plan.read(options.config, [*options.changes, *words, *own])
                 scores[name].append(scores_of_run(plan, films, options.finding))
-    except RecipeError as error:
+    except (RecipeError, DataError, DivergedError, ResumeError, SaveError) as error:
         print(f"training.compare: {error}", file=sys.stderr)
         return 2
     truth = targets(films, base.classes)[:, base.classes.index(options.finding)] > 0

@@ -142,11 +142,16 @@ class Recipe(_Section):
         RecipeError
             Unknown key, wrong type or value, or a word without "=".
         """
+        return cls.check(read_tree(path, words), str(path))
+
+    @classmethod
+    def check(cls, tree: dict[str, Any], where: str) -> Self:
+        """Turn a tree of values into a recipe; `where` names it in messages."""
         try:
-            return cls.model_validate(read_tree(path, words))
+            return cls.model_validate(tree)
         except ValidationError as error:
             lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise RecipeError(f"{path}: " + "; ".join(lines)) from error
+            raise RecipeError(f"{where}: " + "; ".join(lines)) from error
 
 
 def read_tree(path: Path, words: Sequence[str]) -> dict[str, Any]:

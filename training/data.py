@@ -17,11 +17,12 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
 from model.pixels import PixelProfile, Placement, Radiograph, to_unit
+from training.examples import DataError
 
 _UINT16 = 65535.0
 
 
-class LeakError(Exception):
+class LeakError(DataError):
     """A group of films lies on both sides of a split."""
 
 
@@ -86,6 +87,14 @@ def read_chests(root: Path) -> list[Film]:
         )
         for row in _rows(folder / "manifest.csv")
     ]
+
+
+def insist_on_chests(root: Path) -> None:
+    """Raise DataError where there are no chest films of either side for the gate to learn from."""
+    missing = {"train", "val"} - {film.split for film in read_chests(root)}
+    if missing:
+        sides = " and ".join(sorted(missing))
+        raise DataError(f"{root / 'chest_kermany'}: no films of {sides} for the gate to refuse")
 
 
 def split_films(

@@ -155,12 +155,21 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("root", help="data.root=FOLDER")
     options = parser.parse_args(arguments)
-    stored = checkpoint.load(options.checkpoint)
-    root = Path(options.root.removeprefix("data.root="))
+    try:
+        found = judge_hands(options.checkpoint, Path(options.root.removeprefix("data.root=")))
+    except (OSError, ValueError) as error:
+        print(f"training.evaluate: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(found, indent=2))
+    return 0
+
+
+def judge_hands(path: Path, root: Path) -> dict[str, list[float]]:
+    """Return the figures of the shipped model's checkpoint on the validation hands of a root."""
+    stored = checkpoint.load(path)
     films = [film for film in read_fracatlas(root) if film.split == "val" and film.hand_only]
     answers = answer_all(stored.build(), load_pictures(films, stored.profile()), stored.profile())
-    print(json.dumps(figures(answers.logits, films, stored.decision), indent=2))
-    return 0
+    return figures(answers.logits, films, stored.decision)
 
 
 if __name__ == "__main__":

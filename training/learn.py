@@ -27,16 +27,16 @@ from model.networks.pretrained import load_backbone
 from model.networks.published import load_published
 from training import losses, order, precision
 from training.answers import patients, targets
-from training.changes import change, mix
+from training.changes import blend, change
+from training.config import RecipeError
 from training.evaluate import normaliser
 from training.examples import Example
 from training.geometry import as_units
 from training.keep import Keeper
-from training.optimisers import make_optimiser
+from training.optimisers import make_optimiser, set_rates
 from training.plan import Plan
 from training.progress import progress_bar
 from training.ranks import Ranks, join, leave, mean, share_norms, wait
-from training.schedule import published_rate
 from training.splits import data_hash
 from training.states import State, load_state, save_state
 from training.supply import Supply, prepare, read_examples, stream
@@ -136,13 +136,22 @@ def start(plan: Plan, supply: Supply, ranks: Ranks) -> Run:
 
 
 def build(plan: Plan) -> Pim:
-    """Build the network with its initial weights, the first stages frozen."""
+    """Build the network with its initial weights, the first stages frozen.
+
+    Raises
+    ------
+    RecipeError
+        The weights cannot be read, or are those of another network.
+    """
     network = Pim(plan.pim())
     part = plan.network
-    if part.backbone_weights is not None:
-        load_backbone(network.backbone, part.backbone_weights)
-    if part.published_weights is not None:
-        logger.info("%s", load_published(network, part.published_weights))
+    try:
+        if part.backbone_weights is not None:
+            load_backbone(network.backbone, part.backbone_weights)
+        if part.published_weights is not None:
+            logger.info("%s", load_published(network, part.published_weights))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"initial weights: {error}") from error
     for index, stage in enumerate(network.backbone.stages()):
         if index < part.frozen_stages:
             stage.requires_grad_(False)
@@ -201,8 +210,7 @@ def _pass(run: Run, batch: tuple[Tensor, Tensor, Tensor], count: int, final: boo
     """Forward and backward of one batch, and the step after the last of its group."""
     plan = run.plan
     total = plan.optimiser.epochs * run.passes_an_epoch
-    for group in run.optimiser.param_groups:
-        group["lr"] = published_rate(run.passes, total, plan.optimiser.warmup, group["top"])
+    set_rates(run.optimiser, plan.optimiser, run.passes, run.passes_an_epoch)
     generator = order.generator_of(plan.seed, run.passes, run.ranks.rank)
     torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))  # dropout
     hold = nullcontext()
@@ -228,18 +236,17 @@ def batch_loss(
     """Return the loss of one batch: unit pictures [n, side, side], truth [n, classes], patients."""
     plan, (units, truth, known) = run.plan, batch
     units = change(units, plan.network.size, plan.augment, generator)
-    mixture = None
-    if plan.augment.mixup:
-        units, mixture = mix(units, plan.augment.mixup, generator)
+    units, mixture = blend(units, plan.augment, generator)
     known = mask(known, plan.augment.mask_metadata * run.passes / total, generator)
     image = normaliser(plan.profile())(units).to(run.ranks.device, non_blocking=True)
     label = (truth if plan.task == "multi" else truth.argmax(dim=1)).to(run.ranks.device)
+    weights = run.supply.weights.to(run.ranks.device) if plan.data.weighted else None
     with precision.cast_to(run.dtype, run.ranks.device):
         image = image.contiguous(memory_format=torch.channels_last)
         output = run.wrapped(image, known.to(run.ranks.device))
 
         def weighed(asked: Tensor) -> Tensor:
-            terms = losses.pim_terms(output, asked, plan.losses.label_smoothing)
+            terms = losses.pim_terms(output, asked, plan.losses.label_smoothing, weights)
             return losses.total(terms, plan.losses)
 
         if mixture is None:

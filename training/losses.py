@@ -22,7 +22,9 @@ _COVERED = 0.25  # a cell counts as fractured from this share on
 _MINIMUM_CELLS = 8.0
 
 
-def pim_terms(output: PimOutput, label: Tensor, smoothing: float = 0.0) -> dict[str, Tensor]:
+def pim_terms(
+    output: PimOutput, label: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
+) -> dict[str, Tensor]:
     """Return the four terms without weights, each a scalar, by the names of `LossSection`.
 
     Parameters
@@ -32,11 +34,13 @@ def pim_terms(output: PimOutput, label: Tensor, smoothing: float = 0.0) -> dict[
         Class index, or the share of each finding.
     smoothing : float
         Label smoothing of the cross entropies.
+    weights : Tensor [classes], optional
+        See `label_loss`.
     """
     classes = output.logits.shape[-1]
 
     def entropy(logits: Tensor, target: Tensor) -> Tensor:
-        return label_loss(logits, target, smoothing)
+        return label_loss(logits, target, smoothing, weights)
 
     if not output.token_logits:
         return {"combined": entropy(output.logits, label)}
@@ -59,12 +63,18 @@ def pim_terms(output: PimOutput, label: Tensor, smoothing: float = 0.0) -> dict[
     return terms
 
 
-def label_loss(logits: Tensor, label: Tensor, smoothing: float) -> Tensor:
-    """Cross entropy for class indices, binary cross entropy for label vectors."""
+def label_loss(
+    logits: Tensor, label: Tensor, smoothing: float, weights: Tensor | None = None
+) -> Tensor:
+    """Cross entropy for class indices, binary cross entropy for label vectors.
+
+    Weights [classes] count films of a class (index) or films that have a finding (vector).
+    """
+    wide = logits.float()
     if label.is_floating_point():
         soft = label * (1 - smoothing) + 0.5 * smoothing
-        return functional.binary_cross_entropy_with_logits(logits.float(), soft)
-    return functional.cross_entropy(logits.float(), label, label_smoothing=smoothing)
+        return functional.binary_cross_entropy_with_logits(wide, soft, pos_weight=weights)
+    return functional.cross_entropy(wide, label, weight=weights, label_smoothing=smoothing)
 
 
 def total(terms: dict[str, Tensor], weights: LossSection) -> Tensor:

@@ -37,6 +37,7 @@ class SplitSection(_Section):
     sampler: Literal["shuffle", "balanced"] = Field(
         default="shuffle", description="balanced: every class as often as any other"
     )
+    weighted: bool = Field(default=False, description="weigh the loss of rare classes up")
     keep: bool = Field(default=True, description="decode once, keep the pictures in memory")
     workers: int = Field(default=0, ge=0, description="processes that read ahead; 0 when kept")
 
@@ -55,6 +56,7 @@ class NetworkPart(_Section):
     selection: bool = True
     combiner: bool = True
     metadata: bool = False
+    grey: bool = False
     dropout: float = Field(default=0.1, ge=0, lt=1)
     frozen_stages: int = Field(default=0, ge=0, description="backbone parts from the input on")
     frozen_norms: bool = Field(default=False, description="keep the backbone's batch statistics")
@@ -65,7 +67,7 @@ class NetworkPart(_Section):
 class StepSection(_Section):
     """Optimiser, schedule and numbers of a step."""
 
-    name: Literal["lion", "sgd", "adamw"] = "lion"
+    name: Literal["lion", "sgd", "adamw", "adam"] = "lion"
     lr: float = Field(default=5e-6, gt=0)
     lr_backbone: float | None = Field(default=None, gt=0, description="None: as lr")
     weight_decay: float = Field(default=5e-4, ge=0)
@@ -75,6 +77,14 @@ class StepSection(_Section):
     batch: int = Field(default=16, ge=1, description="films of one pass, all ranks together")
     accumulate: int = Field(default=2, ge=1, description="passes of one step")
     warmup: int = Field(default=800, ge=0, description="passes until the largest rate")
+    schedule: Literal["cosine", "steps"] = "cosine"
+    milestones: tuple[float, ...] = Field(
+        default=(0.5, 0.75), description="steps: shares of the run after which the rate falls"
+    )
+    gamma: float = Field(default=0.1, gt=0, lt=1, description="steps: to this part of itself")
+    head_epochs: int = Field(
+        default=0, ge=0, description="first epochs in which the backbone's rate is 0"
+    )
     clip: float | None = Field(default=None, gt=0, description="largest gradient norm")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto: bfloat16 where the device has it, else float32"
@@ -94,6 +104,9 @@ class ChangeSection(_Section):
     randaugment: int = Field(default=0, ge=0, description="operations a film; 0: none")
     magnitude: int = Field(default=9, ge=0, le=30, description="of RandAugment")
     mixup: float = Field(default=0.0, ge=0, description="Beta parameter; 0: none")
+    cutmix: float = Field(
+        default=0.0, ge=0, description="Beta parameter; 0: none; beside mixup, turn about by chance"
+    )
     mask_metadata: float = Field(default=0.5, ge=0, le=1, description="share at the last epoch")
 
 

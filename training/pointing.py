@@ -1,32 +1,36 @@
-"""Do maps point at fractures? ``python -m training.pointing CHECKPOINT --manifest films.csv``.
+"""Do maps point at fractures? ``python -m training.pointing SUBJECT --manifest films.csv``.
 
-For films with boxes, by every method of `training.heat`: the share of the map's mass inside the
-boxes, and the pointing game (Zhang et al. 2018), how often the map peaks inside a box. Beside
-them a map that knows nothing: the middle of the picture, a quarter of its area. Letterbox only.
+For films with boxes, by every method of `training.heat` (of a package, by its own map): the share
+of the map's mass inside the boxes, and the pointing game (Zhang et al. 2018), how often the map
+peaks inside a box. Beside them two maps that know nothing: the middle of the picture, a quarter of
+its area, and a flat one, whose share and chance of a hit are both the boxes' area. Letterbox only.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from model.gradcam import layer_names
-from model.pixels import Placement, normalise, to_unit
+from model.package import load_package
+from model.pixels import PixelProfile, normalise, to_unit
 from training.data import read_radiograph
 from training.examples import DataError, Example
 from training.heat import LEGACY, LEVEL, METHODS, class_map, legacy_map
 from training.metrics import interval, resample
 from training.splits import read_split
-from training.subject import Subject, from_checkpoint
+from training.subject import Subject, load_subject
 
-CENTRE = "centre"
-KINDS = (*METHODS, LEGACY, CENTRE)
-Found = dict[str, list[tuple[float, float]]]
+PACKAGE, CENTRE, FLAT = "package", "centre", "flat"
+Found = dict[str, tuple[float, float]]
+Maps = dict[str, NDArray[np.float32]]
+Mapper = Callable[[Tensor], Maps]
 
 
 def box_mask(example: Example, rows: int, columns: int) -> NDArray[np.bool_]:
@@ -53,23 +57,44 @@ def centre_map(rows: int, columns: int) -> NDArray[np.float32]:
     return heat
 
 
-def look(subject: Subject, example: Example, target: int, level: str) -> Found:
+def mapper(subject: Subject, target: int, level: str) -> Mapper:
+    """Return what draws every map of one image [1, 3, size, size], by the name of its method."""
+    network = subject.network
+    if network is None:
+        return _package_map(subject.path, target)
+
+    def draw(image: Tensor) -> Maps:
+        maps = {kind: class_map(network, image, target, kind, level) for kind in METHODS}
+        maps[LEGACY] = legacy_map(network, image)
+        return {kind: heat[0].numpy().astype(np.float32) for kind, heat in maps.items()}
+
+    return draw
+
+
+def _package_map(folder: Path, target: int) -> Mapper:
+    import onnxruntime
+
+    graph = load_package(folder).graph
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    def draw(image: Tensor) -> Maps:
+        inputs = {"image": image.numpy(), "target": np.array([target])}
+        return {PACKAGE: np.asarray(session.run(["cam"], inputs)[0], np.float32)[0]}
+
+    return draw
+
+
+def look(draw: Mapper, example: Example, profile: PixelProfile) -> Found:
     """Return mass and hit of every method for one film."""
-    if subject.network is None:
-        raise DataError("maps need a checkpoint")
-    unit, placement = to_unit(read_radiograph(example.path), subject.profile)
-    image = torch.from_numpy(normalise(unit, subject.profile))[None]
+    unit, placement = to_unit(read_radiograph(example.path), profile)
     mask = box_mask(example, placement.rows, placement.columns)
-    found: Found = {}
-    for kind in KINDS:
-        if kind == CENTRE:
-            heat = centre_map(placement.rows, placement.columns)
-        elif kind == LEGACY:
-            heat = _on_film(legacy_map(subject.network, image)[0], placement, subject)
-        else:
-            maps = class_map(subject.network, image, target, kind, level)
-            heat = _on_film(maps[0], placement, subject)
-        found[kind] = [mass_and_hit(heat, mask)]
+    maps = draw(torch.from_numpy(normalise(unit, profile))[None])
+    found = {
+        kind: mass_and_hit(placement.map_to_source(heat, profile.size), mask)
+        for kind, heat in maps.items()
+    }
+    found[CENTRE] = mass_and_hit(centre_map(placement.rows, placement.columns), mask)
+    found[FLAT] = (float(mask.mean()),) * 2
     return found
 
 
@@ -81,11 +106,12 @@ def compare(
     if not boxed:
         raise DataError("none of the films has a box")
     target = subject.classes.index(finding)
-    seen = [look(subject, example, target, level) for example in boxed]
+    draw = mapper(subject, target, level)
+    seen = [look(draw, example, subject.profile) for example in boxed]
     weights = resample([example.patient for example in boxed])
     table: dict[str, dict[str, list[float]]] = {}
-    for kind in KINDS:
-        pairs = np.array([found[kind][0] for found in seen])
+    for kind in seen[0]:
+        pairs = np.array([found[kind] for found in seen])
         means = weights @ pairs / weights.sum(axis=1, keepdims=True)
         table[kind] = {
             name: [round(value, 4) for value in interval(means[:, column])]
@@ -97,7 +123,7 @@ def compare(
 def main(arguments: Sequence[str]) -> int:
     """Print the comparison as JSON."""
     parser = argparse.ArgumentParser(prog="training.pointing", description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("subject", type=Path, help="checkpoint file or model package folder")
     parser.add_argument("--manifest", type=Path, required=True, help="CSV with a column boxes")
     parser.add_argument("--split", default="val")
     parser.add_argument("--rename", action="append", default=[], metavar="LABEL=FINDING")
@@ -107,26 +133,23 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     rename, where = (dict(w.split("=", 1) for w in x) for x in (options.rename, options.where))
     try:
-        subject = from_checkpoint(options.checkpoint)
+        subject = load_subject(options.subject)
         _insist(subject, options)
         films = [e for e in read_split(options.manifest, rename, where) if e.split == options.split]
         print(json.dumps(compare(subject, films, options.finding, options.level), indent=2))
-    except (DataError, ValueError) as error:
+    except DataError as error:
         print(f"training.pointing: {error}", file=sys.stderr)
         return 2
     return 0
 
 
 def _insist(subject: Subject, options: argparse.Namespace) -> None:
-    assert subject.network is not None
     if subject.geometry != "letterbox":
         raise DataError("boxes can be followed through the letterbox only")
-    if options.finding not in subject.classes or options.level not in layer_names(subject.network):
-        raise DataError(f"there is no finding {options.finding!r} or no {options.level!r}")
-
-
-def _on_film(heat: torch.Tensor, placement: Placement, subject: Subject) -> NDArray[np.float32]:
-    return placement.map_to_source(heat.numpy().astype(np.float32), subject.profile.size)
+    if options.finding not in subject.classes:
+        raise DataError(f"there is no finding {options.finding!r}")
+    if subject.network is not None and options.level not in layer_names(subject.network):
+        raise DataError(f"there is no {options.level!r}")
 
 
 if __name__ == "__main__":

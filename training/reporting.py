@@ -22,20 +22,25 @@ def results_text(
 ) -> str:
     """Return `eval_results.txt` (and `infer_results.txt`): the published layout to the byte.
 
-    BEST_ACC names the largest of the accuracies above it, as there; the figure to quote is that of
-    the head that the checkpoint fixed before, in the JSON beside this file.
+    BEST_ACC names the largest top-1 or highest-k above it, the last of equals, as there; the figure
+    to quote is that of the head that the checkpoint fixed before, in the JSON beside this file.
     """
-    best = max(accuracies, key=lambda name: accuracies[name])
+    shown = {name: round(float(value), 3) for name, value in accuracies.items()}
+    best = max(filter(_competes, reversed(shown)), key=lambda name: shown[name])
     lines = [
         "[Evaluation Results]",
         f"Project: {project}, Experiment: {experiment}",
         f"Samples: {samples}",
         "",
-        *(f"    {name} {value:.3f}%" for name, value in accuracies.items()),
+        *(f"    {name} {value}%" for name, value in shown.items()),
         "",
-        f"BEST_ACC: {best} {accuracies[best]:.3f}% ",
+        f"BEST_ACC: {best} {shown[best]}% ",
     ]
     return "\n".join(lines)
+
+
+def _competes(name: str) -> bool:
+    return name.endswith("top-1") or name.startswith("highest")
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> None:

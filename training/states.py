@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from model.networks.files import read_torch
+
 
 class SaveError(Exception):
     """A file could not be written whole; what was there before still is."""
@@ -61,9 +63,9 @@ def load_state(path: Path, identity: str) -> State:
         There is none, it is damaged, or it belongs to another recipe or other data.
     """
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = read_torch(path)
         state = State(**stored)
-    except (OSError, RuntimeError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ResumeError(f"{path}: no state to resume from ({error})") from error
     if state.identity != identity:
         raise ResumeError(f"{path}: of another recipe or other data; start with resume=false")

@@ -56,7 +56,7 @@ def load_subject(path: Path) -> Subject:
     """
     try:
         return _from_package(path) if path.is_dir() else from_checkpoint(path)
-    except (OSError, ValueError, RuntimeError, PackageError, KeyError) as error:
+    except (OSError, ValueError, PackageError) as error:
         raise DataError(f"{path}: cannot be evaluated: {error}") from error
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from training.answers import targets
 from training.examples import (
     DataError,
     Example,
@@ -23,10 +24,11 @@ from training.splits import read_split, refuse_overlap
 
 @dataclass(frozen=True, eq=False)
 class Supply:
-    """Films to train on and to judge by."""
+    """Films to train on and to judge by, and weights [classes] that make up for rare classes."""
 
     train: Films
     val: Films
+    weights: Tensor
 
 
 def read_examples(plan: Plan) -> list[Example]:
@@ -69,7 +71,18 @@ def prepare(plan: Plan, examples: list[Example]) -> Supply:
     train, val = (
         Films(films, plan.data.geometry, plan.profile(), plan.data.keep) for films in sides
     )
-    return Supply(train, val)
+    return Supply(train, val, class_weights(sides[0], plan))
+
+
+def class_weights(examples: list[Example], plan: Plan) -> Tensor:
+    """Return weights [classes] that make rare classes count as much as frequent ones.
+
+    Single: one over the frequency, in mean 1 over films. Multi: films without over films with it.
+    """
+    count = torch.from_numpy(targets(examples, plan.classes)).sum(dim=0)
+    if plan.task == "multi":
+        return (len(examples) - count) / count
+    return count.sum() / (len(count) * count)
 
 
 def stream(films: Films, passes: list[list[int]], workers: int) -> Iterator[Tensor]:

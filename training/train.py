@@ -36,6 +36,7 @@ from training.data import (
     Pictures,
     box_mask,
     data_hash,
+    insist_on_chests,
     load_pictures,
     read_fracatlas,
     split_films,
@@ -43,7 +44,7 @@ from training.data import (
 from training.evaluate import normaliser
 from training.examples import DataError
 from training.judge import judge
-from training.learn import DivergedError, learn
+from training.learn import DivergedError, Report, learn
 from training.plan import Plan
 from training.progress import progress_bar
 from training.sampling import Sampler
@@ -89,10 +90,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(config: Path, changes: Sequence[str]) -> tuple[Path, dict[str, Any]]:
-    """Run a recipe or, where it says ``trainer: split``, a plan; return checkpoint and figures."""
-    if read_tree(config, changes).get("trainer") == "split":
-        return learn(Plan.read(config, changes))
-    recipe = Recipe.read(config, changes)
+    """Run a recipe; return checkpoint and figures."""
+    return run_tree(read_tree(config, changes), str(config))
+
+
+def run_tree(
+    tree: dict[str, Any], where: str, report: Report | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Run a recipe or, where the tree says ``trainer: split``, a plan; see `learn` for `report`."""
+    if tree.get("trainer") == "split":
+        return learn(Plan.check(tree, where), report)
+    recipe = Recipe.check(tree, where)
     if recipe.data.root is None:
         raise RecipeError("data.root: give the folder with the films, data.root=FOLDER")
     return train(recipe, recipe.data.root)
@@ -105,6 +113,7 @@ def train(recipe: Recipe, root: Path) -> tuple[Path, dict[str, Any]]:
         torch.set_num_threads(recipe.threads)
     profile = PixelProfile(size=recipe.network.size, **recipe.pixels.model_dump())
 
+    insist_on_chests(root)
     limbs, held_limbs = split_films(read_fracatlas(root), recipe.data.fold, recipe.data.folds)
     held = [film for film in held_limbs if film.hand_only]
     learned = load_training_set(
@@ -157,7 +166,10 @@ def build(recipe: Recipe) -> Pim:
     """Build the network with its initial weights, the first stages frozen."""
     network = Pim(recipe.pim())
     if recipe.backbone_weights is not None:
-        load_backbone(network.backbone, recipe.backbone_weights)
+        try:
+            load_backbone(network.backbone, recipe.backbone_weights)
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"backbone_weights: {error}") from error
     for index, stage in enumerate(network.backbone.stages()):
         if index < recipe.network.frozen_stages:
             stage.requires_grad_(False)

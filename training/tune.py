@@ -2,8 +2,9 @@
 
 SPACE is YAML: a dotted key of the plan to ``{low, high, log}``, ``{low, high, step}`` (whole
 numbers) or ``{choices}``. Trials are kept in a storage (SQLite beside the runs, or a PostgreSQL
-URL); several machines that name the same storage and study share it. A trial whose validation
-figure falls behind the median is pruned.
+URL); several machines that name the same storage and study share it. A trial of a plan whose
+validation figure falls behind the median is pruned. A recipe of the shipped model's kind is judged
+once, by the AUROC on a fold of its training groups (``data.fold``): validation stays unseen.
 """
 
 import argparse
@@ -16,10 +17,12 @@ from typing import Any
 import optuna
 import yaml
 
-from training.config import RecipeError, read_tree
+from training.config import Recipe, RecipeError, read_tree
 from training.examples import DataError
-from training.learn import DivergedError, learn
+from training.learn import DivergedError
 from training.plan import Plan
+from training.states import SaveError
+from training.train import run_tree
 
 Space = Mapping[str, Mapping[str, Any]]
 
@@ -58,6 +61,22 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     return drawn
 
 
+def check(tree: dict[str, Any], where: str) -> Plan | Recipe:
+    """Check what is to be searched over, before the first trial.
+
+    Raises
+    ------
+    RecipeError
+        It is wrong, or would choose by the validation films that judge the shipped model.
+    """
+    if tree.get("trainer") == "split":
+        return Plan.check(tree, where)
+    recipe = Recipe.check(tree, where)
+    if recipe.data.fold is None:
+        raise RecipeError(f"{where}: give data.fold=0, a part of the training groups to choose by")
+    return recipe
+
+
 def place(tree: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 - any YAML value
     """Set a dotted key in a tree of values."""
     *sections, last = key.split(".")
@@ -91,10 +110,10 @@ def search(
                 raise optuna.TrialPruned
 
         try:
-            learn(Plan.check(mine, f"trial {trial.number}"), report)
+            _, figures = run_tree(mine, f"trial {trial.number}", report)
         except DivergedError as error:
             raise optuna.TrialPruned from error
-        return max(reached)
+        return max(reached) if reached else float(figures["auroc"][0])
 
     study.optimize(one, n_trials=trials)
     try:
@@ -136,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         best, plot = _run(options)
-    except (RecipeError, DataError) as error:
+    except (RecipeError, DataError, SaveError) as error:
         print(f"training.tune: {error}", file=sys.stderr)
         return 2
     print(f"trial {best.number}: {best.value}")
@@ -147,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> tuple[optuna.trial.FrozenTrial, Path]:
     tree, space = read_tree(options.config, options.changes), read_space(options.space)
-    plan = Plan.check(tree, str(options.config))
+    plan = check(tree, str(options.config))
     plan.out.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         study_name=options.study or plan.name,

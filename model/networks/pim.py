@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from model.networks.backbone import NODES, Opening, build_backbone
 from model.networks.combiner import Combiner
+from model.networks.grey import make_grey
 from model.networks.metadata import FIELDS, MetadataBranch
 from model.networks.pyramid import PlainLevels, Pyramid, TokenClassifier, Upsampling
 from model.networks.selector import Activation, Selection, keep_all, select
@@ -50,6 +51,7 @@ class PimConfig(BaseModel):
     selection: bool = Field(default=True, description="False: every token goes on")
     combiner: bool = Field(default=True, description="False: the nodes answer alone")
     metadata: bool = Field(default=False, description="age and sex beside the picture")
+    grey: bool = Field(default=False, description="the stem reads one channel, see `grey`")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="before the combiner's classifier")
 
     @model_validator(mode="after")
@@ -100,6 +102,8 @@ class Pim(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config.backbone, config.size, config.opening)
+        if config.grey:
+            make_grey(self.backbone)
         channels, self.grids = self.backbone.channels, self.backbone.grids
         self.counts = [rows * columns for rows, columns in self.grids]
         self.selects: tuple[int, ...] = tuple(self.counts)

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
+from model.networks.files import read_torch
 from model.networks.pim import Pim
 
 _COMBINER = {
@@ -91,7 +91,7 @@ def load_published(network: Pim, path: Path) -> Loaded:
     ValueError
         The file holds no state dict, or nothing of it fits: another architecture.
     """
-    stored = torch.load(path, map_location="cpu", weights_only=True)
+    stored = read_torch(path)
     weights = stored.get("model", stored) if isinstance(stored, Mapping) else None
     if not isinstance(weights, Mapping):
         raise ValueError(f"{path.name}: holds no state dict")  # noqa: TRY004 - a wrong file

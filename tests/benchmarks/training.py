@@ -4,8 +4,8 @@
 
 The seed's way: every film is decoded with OpenCV in each epoch, the selector loops over the images
 of a batch, plain float32, no channels_last. Ours is `training.learn`. Same network and sizes, same
-films, same process, in turns, so that a busy machine slows both. The loader alone is timed as well:
-it must not be what the step waits for.
+films, same process, in turns, so that a busy machine slows both. Loading is timed alone as well,
+from kept pictures and from files: it must not be what the step waits for.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tests.films import KINDS
 from training import losses, order
 from training.answers import patients, targets
 from training.evaluate import normaliser
-from training.geometry import as_units
+from training.geometry import Films, as_units
 from training.learn import Run, batch_loss, start
 from training.plan import Plan
 from training.ranks import join
@@ -143,9 +143,10 @@ def our_step(run: Run, rows: list[int]) -> Callable[[], None]:
     return step
 
 
-def loader(run: Run, rows: list[int]) -> Callable[[], None]:
-    """Return the product's loading alone."""
-    films = run.supply.train
+def loader(run: Run, rows: list[int], keep: bool) -> Callable[[], None]:
+    """Return the product's loading alone: of kept pictures, or from files as workers do it."""
+    known = run.supply.train
+    films = Films(known.examples, known.geometry, known.profile, keep)
 
     def load() -> None:
         as_units(torch.stack([films[row] for row in rows]))
@@ -178,7 +179,8 @@ def measure(backbone: str, size: int, batch: int, rounds: int) -> dict[str, Any]
         steps = {
             "seed": seed_step(run, paths),
             "ours": our_step(run, rows),
-            "our_loader": loader(run, rows),
+            "our_loader": loader(run, rows, keep=True),
+            "our_reader": loader(run, rows, keep=False),
         }
         taken = list(in_turns(steps, rounds))
     median = {name: statistics.median(t[name] for t in taken) for name in steps}
@@ -188,7 +190,9 @@ def measure(backbone: str, size: int, batch: int, rounds: int) -> dict[str, Any]
         "precision": str(run.dtype or torch.float32),
         "images_per_second": {name: round(batch / t, 2) for name, t in median.items()},
         "ratio": round(statistics.median(t["seed"] / t["ours"] for t in taken), 2),
+        "threads": torch.get_num_threads(),
         "loader_share_of_step": round(median["our_loader"] / median["ours"], 4),
+        "reader_share_of_step": round(median["our_reader"] / median["ours"], 4),
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 from tests.films import draw
 from training import curate
 from training.curate import (
+    SHARES,
     SINGLE_PATHOLOGY,
     draw_published,
     insist,
@@ -17,8 +18,8 @@ from training.curate import (
     single_pathology,
     tally,
 )
-from training.examples import DataError, facts_of
-from training.splits import read_split
+from training.examples import DataError, Example, facts_of
+from training.splits import counts, overlaps, read_split, split_by_patient
 
 COLUMNS = (
     "filestem,patient_id,study_number,timehash,gender,age,laterality,projection,initial_exam,"
@@ -171,3 +172,23 @@ def test_real_file_names_agree_with_the_real_table(real_data):
         )
         wrong += int(facts["age"]) != int(float(row["age"]))
     assert wrong == 0
+
+
+def test_patients_of_the_real_table_stay_together_in_a_split(real_data):
+    rows = read_table(real_data / "grazpedwri" / "dataset.csv")
+    films = [
+        Example(
+            path=Path(stem),
+            labels=("fracture",) if row["fracture_visible"] == "1" else (),
+            split="",
+            patient=row["patient_id"],
+            source=stem,
+            sha256=stem,
+        )
+        for stem, row in rows.items()
+    ]
+    dealt = split_by_patient(films, SHARES, seed=42)
+    assert overlaps(dealt) == {}
+    for split, table in counts(dealt).items():
+        assert sum(table.values()) / len(films) == pytest.approx(SHARES[split], abs=0.005)
+        assert table["fracture"] / sum(table.values()) == pytest.approx(13550 / 20327, abs=0.005)

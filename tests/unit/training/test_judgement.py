@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from model import checkpoint
 from tests.films import plan_tree, write_films
 from training import assess, ensemble, heat, infer, pointing, tune
 from training.answers import HeadAnswers
@@ -121,16 +123,27 @@ def test_heads_come_in_the_published_order():
 
 
 def test_text_has_the_published_layout():
-    text = results_text({"layer1-top-1": 81.25, "combiner-top-1": 83.75}, 80, "wrist", "T3000")
-    assert text == (
+    accuracies = {
+        "layer1-top-1": 81.25,
+        "layer1-top-3": 98.75,
+        "combiner-top-1": 100 * 400 / 474,
+        "combiner-top-3": 100.0,
+        "highest-1": 80.0,
+        "highest-2": 100 * 400 / 474,
+    }
+    assert results_text(accuracies, 474, "wrist", "T3000") == (
         "[Evaluation Results]\n"
         "Project: wrist, Experiment: T3000\n"
-        "Samples: 80\n"
+        "Samples: 474\n"
         "\n"
-        "    layer1-top-1 81.250%\n"
-        "    combiner-top-1 83.750%\n"
+        "    layer1-top-1 81.25%\n"
+        "    layer1-top-3 98.75%\n"
+        "    combiner-top-1 84.388%\n"
+        "    combiner-top-3 100.0%\n"
+        "    highest-1 80.0%\n"
+        "    highest-2 84.388%\n"
         "\n"
-        "BEST_ACC: combiner-top-1 83.750% "
+        "BEST_ACC: highest-2 84.388% "
     )
 
 
@@ -231,18 +244,20 @@ def test_members_are_judged_as_one(run):
 
 
 def test_every_fold_gets_a_fresh_network(run):
-    import yaml
-
-    config = run / "folds.yaml"
     tree = plan_tree(run, out=str(run / "folds"), optimiser__epochs=1)
+    config = run / "folds.yaml"
     config.write_text(yaml.safe_dump(tree))
     assert ensemble.main(["folds", "--config", str(config), "--folds", "2"]) == 0
-    assert len(list((run / "folds").glob("fold-*/best.pt"))) == 2
+    plan = Plan.check(tree, "test")
+    _, (train, held) = ensemble.folds_by_patient(ensemble.read_examples(plan), 2, plan.seed)
+    alone = plan.model_copy(update={"out": run / "alone"})
+    path, _ = learn(alone, examples=[*train, *held])
+    paths = (path, run / "folds" / "fold-1" / "best.pt")
+    stored, fold = (checkpoint.load(path).weights for path in paths)
+    assert all(torch.equal(stored[name], fold[name]) for name in stored)
 
 
 def test_search_keeps_its_trials_and_draws_them(run, capsys):
-    import yaml
-
     config, space = run / "search.yaml", run / "space.yaml"
     tree = plan_tree(run, out=str(run / "search"), optimiser__epochs=1)
     config.write_text(yaml.safe_dump(tree))
@@ -259,8 +274,6 @@ def test_search_keeps_its_trials_and_draws_them(run, capsys):
 
 
 def test_search_over_an_unknown_key_is_refused(run, tmp_path, capsys):
-    import yaml
-
     config, space = tmp_path / "search.yaml", tmp_path / "space.yaml"
     config.write_text(yaml.safe_dump(plan_tree(run, out=str(tmp_path / "out"))))
     space.write_text("optimiser.speed: {choices: [1, 2]}\n")
@@ -293,5 +306,18 @@ def test_maps_of_a_checkpoint_are_compared_with_boxes(run, capsys):
     assert pointing.main(command) == 0
     table = json.loads(capsys.readouterr().out)
     assert table["films"]["count"] == [12.0]
-    assert set(table) == {"films", "gradcam", "gradcam++", "layercam", "legacy", "centre"}
+    assert set(table) == {"films", "gradcam", "gradcam++", "layercam", "legacy", "centre", "flat"}
     assert table["centre"]["pointing_game"][0] == 0.0  # the centre lies just below the bar
+    assert table["flat"]["mass_in_boxes"][0] == pytest.approx(40 * 20 / (80 * 60), abs=1e-4)
+
+
+def test_map_of_a_package_is_compared_with_boxes(run, capsys):
+    package = Path(__file__).parents[3] / "model" / "packages" / "wrist-demo"
+    path = run / "boxed.csv"
+    lines = (run / "films.csv").read_text().splitlines()
+    path.write_text("\n".join([lines[0] + ",boxes", lines[-1] + ",10 20 50 40"]) + "\n")
+    command = [str(package), "--manifest", str(path), "--split", "val", "--rename"]
+    assert pointing.main([*command, "metal=fracture"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert set(table) == {"films", "package", "centre", "flat"}
+    assert 0 < table["package"]["mass_in_boxes"][0] < 1

@@ -231,6 +231,11 @@ def test_variants_are_compared_on_the_same_films(tmp_path, capsys):
     table = capsys.readouterr().out
     assert "| plain |" in table
     assert (tmp_path / "out" / "compare.json").exists()
+    before = (tmp_path / "out" / "pim-1" / "last.pt").stat().st_mtime_ns
+    (tmp_path / "out" / "plain-1" / "scores.json").unlink()  # as if it had been stopped
+    assert compare.main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == table.splitlines()[-4:]
+    assert (tmp_path / "out" / "pim-1" / "last.pt").stat().st_mtime_ns == before
 
 
 def test_difference_to_itself_is_nothing():
