@@ -113,9 +113,10 @@ class Spool:
     def keep(self, part: Part) -> Stored:
         """Give a part its final name; the bytes are durable when this returns.
 
-        The name is first given and then made durable with `sync_names`: on most file systems the
-        one sync of the file writes both. Should the machine die in between, the name may stand for
-        half a file: its hash then does not agree with its name, see `is_whole`.
+        The name is given first and made durable with `sync_names`: on most file systems the sync
+        of the file has written both, if the part is discarded only afterwards. Should the machine
+        die in between, the name may stand for half a file: its hash then does not agree with its
+        name, see `is_whole`.
 
         Raises
         ------
@@ -129,7 +130,6 @@ class Spool:
         crash_point("part-named")
         part.sync()
         crash_point("file-synced")
-        part.discard()
         return stored
 
     def sync_names(self) -> None:

@@ -111,7 +111,7 @@ def _kill_at_each(site: Ward, port: int, steps: Sequence[str]) -> set[str]:
     site.victim.start(steps[0])
     site.send(port, senders(), seed=8)
     for point, following in zip(steps, [*steps[1:], None], strict=True):
-        if site.victim.await_death(within_s=20.0):
+        if site.victim.await_death(within_s=60.0):
             reached.add(point)
             site.kills += 1
         site.victim.kill()
