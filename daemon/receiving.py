@@ -8,16 +8,21 @@ import socket
 import sys
 from pathlib import Path
 
-from daemon import logs
-from daemon.clock import utc_now
-from daemon.commitment.wiring import build_safekeeping
-from daemon.intake.reception import Reception
-from daemon.ledger.ledger import Ledger
-from daemon.settings import Place, Settings
+NOT_NEEDED = ("gdcm", "requests")
+"""pydicom loads them where they are installed, to decode and to download: 25 MB a process."""
 
 
 def main() -> None:
     """Receive until standard input ends."""
+    for name in NOT_NEEDED:
+        sys.modules[name] = None  # type: ignore[assignment]  # the documented way to have none
+    from daemon import logs
+    from daemon.clock import utc_now
+    from daemon.commitment.wiring import build_safekeeping
+    from daemon.intake.reception import Reception
+    from daemon.ledger.ledger import Ledger
+    from daemon.settings import Place, Settings
+
     task = json.loads(sys.stdin.readline())
     settings = Settings.model_validate_json(json.dumps(task["settings"]))
     logs.configure(settings.log.level, settings.log.style)

@@ -27,12 +27,12 @@ PICTURE = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 class House:
     """A receiver with its folders and its ledger."""
 
-    def __init__(self, root, limits=LIMITS, ledger=None, answers=None):
+    def __init__(self, root, limits=LIMITS, ledger=None, answers=None, clock=None):
         self.place = Place(root=root)
         self.place.create()
         self.ledger = ledger or Ledger(self.place.ledger)
         settings = Settings(node=Node(), receiver=limits, destinations=(PACS,))
-        self.receiver = Receiver(settings, self.place, self.ledger, FrozenClock(), answers)
+        self.receiver = Receiver(settings, self.place, self.ledger, clock or FrozenClock(), answers)
 
     def __enter__(self):
         self.receiver.start()

@@ -28,14 +28,17 @@ def run_tool(name: str, *arguments: str | Path, within_s: float = 60.0) -> tuple
     program = tool(name)
     if program is None:
         raise PeerError(f"{name} is not installed")
-    done = subprocess.run(
-        [program, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=within_s,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PeerError(f"{name} did not end within {within_s:.0f} s") from error
     return done.returncode, done.stdout + done.stderr
 
 

@@ -1,9 +1,10 @@
-"""Record arrivals together: whoever waits shares the next transaction.
+"""Record arrivals together: whoever waits shares the next sync of names and the next transaction.
 
-A transaction costs much the same however much it covers. Each association leaves its arrival and
-queues for the turn; who gets the turn commits all that wait, and the others find theirs done.
+Both cost much the same however much they cover. Each association leaves its arrival and queues for
+the turn; who gets the turn commits all that wait, and the others find theirs done.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -27,10 +28,18 @@ class _Waiting:
 
 
 class Committer:
-    """Records arrivals, those that wait together in one transaction; shared between threads."""
+    """Records arrivals, those that wait together in one transaction; shared between threads.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Parameters
+    ----------
+    ledger : Ledger
+    sync_names : callable
+        Makes the names of the files durable, before the ledger speaks of them; raises OSError.
+    """
+
+    def __init__(self, ledger: Ledger, sync_names: Callable[[], None]) -> None:
         self._ledger = ledger
+        self._sync_names = sync_names
         self._turn = Lock()
         self._lock = Lock()
         self._waiting: list[_Waiting] = []
@@ -69,8 +78,10 @@ class Committer:
         if not batch:
             return
         try:
+            self._sync_names()
+            crash_point("names-synced")
             receipts = self._ledger.record([one.arrival for one in batch])
-        except Unavailable as error:
+        except (OSError, Unavailable) as error:
             for one in batch:
                 one.problem = str(error)
             return

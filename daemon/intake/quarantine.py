@@ -3,8 +3,7 @@
 import logging
 from pathlib import Path
 
-from daemon.intake.namesync import sync_folder
-from daemon.intake.spool import FILE, Part
+from daemon.intake.spool import FILE, Part, sync_folder
 
 logger = logging.getLogger(__name__)
 

@@ -63,7 +63,7 @@ class Reception:
         self._spool = spool
         self._tls = _tls(limits)
         self._counts = Counts(ledger)
-        self._committer = Committer(ledger)
+        self._committer = Committer(ledger, spool.sync_names)
         self._connections = Connections(
             limits.max_half_open, limits.max_associations, limits.max_associations_per_peer
         )
@@ -146,7 +146,8 @@ class Reception:
         finally:
             with self._change:
                 self._in_hand -= 1
-                self._change.notify_all()
+                if self._stopping:
+                    self._change.notify_all()
 
 
 def _tls(limits: Limits) -> ssl.SSLContext | None:

@@ -1,8 +1,8 @@
 """The spool: received files, each whole and on the disk, or not there at all.
 
 One folder. A file is written as ``*.part``, then gets its name, and is there when both its bytes
-and its name have been synced. Names come from the content, never from a UID, so the same bytes
-always land in the same place and no peer chooses a path.
+and its name have been synced; names are synced for many files at once. They come from the content,
+never from a UID, so the same bytes always land in the same place and no peer chooses a path.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ from itertools import count
 from pathlib import Path
 
 from daemon.crashpoints import crash_point
-from daemon.intake.namesync import NameSync
 
 PART = ".part"
 FILE = ".dcm"
@@ -95,7 +94,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers = count()
-        self._names = NameSync(folder)
+        self._names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def free_bytes(self) -> int:
         """Return what the daemon's user may still write on this disk."""
@@ -112,10 +111,12 @@ class Spool:
         return Part(self.folder / f"{os.getpid()}-{next(self._numbers)}{PART}")
 
     def keep(self, part: Part) -> Stored:
-        """Give a part its final name; bytes and name are durable when this returns.
+        """Give a part its final name; the bytes are durable when this returns.
 
-        Bytes and name are synced side by side. Should the machine die in between, the name may
-        stand for half a file: its hash then does not agree with its name, see `is_whole`.
+        The name is given first and made durable with `sync_names`: on most file systems the sync
+        of the file has written both, if the part is discarded only afterwards. Should the machine
+        die in between, the name may stand for half a file: its hash then does not agree with its
+        name, see `is_whole`.
 
         Raises
         ------
@@ -127,16 +128,25 @@ class Spool:
         crash_point("part-written")
         part.name(self.folder / stored.file)
         crash_point("part-named")
-        name_is_durable = self._names.ask()
         part.sync()
-        name_is_durable.result()
-        crash_point("file-durable")
-        part.discard()
+        crash_point("file-synced")
         return stored
 
+    def sync_names(self) -> None:
+        """Make the names of all that was kept durable.
+
+        Raises
+        ------
+        OSError
+            The disk does not take it.
+        """
+        os.fsync(self._names)
+
     def close(self) -> None:
-        """End the thread that syncs names."""
-        self._names.close()
+        """Nothing is kept after this; harmless when repeated."""
+        names, self._names = self._names, -1
+        if names >= 0:
+            os.close(names)
 
     @staticmethod
     def is_whole(path: Path, sha256: str) -> bool:
@@ -154,3 +164,12 @@ class Spool:
         """Return the files that are not `known` (paths relative to the spool), oldest first."""
         unknown = [path for path in self.folder.glob(f"*{FILE}") if path.name not in known]
         return sorted(unknown, key=lambda path: path.stat().st_mtime_ns)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

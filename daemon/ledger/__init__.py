@@ -2,6 +2,7 @@
 
 tables      the schema
 ledger      opening the database, and what intake and operators ask of it
+arrivals    recording what arrives
 queue       jobs: enqueue, claim, finish, fail
 deliveries  due, settled, postponed, parked
 commitments what destinations promise to keep

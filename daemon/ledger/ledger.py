@@ -1,4 +1,4 @@
-"""Open the ledger, and record what arrives.
+"""Open the ledger: connections, transactions, and what intake asks of it.
 
 SQLite by default, PostgreSQL where several hosts share the work: the same tables and statements.
 On SQLite every commit is on the disk when it returns (WAL, synchronous=FULL), and whatever may
@@ -9,30 +9,15 @@ at once when another writer was faster.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from datetime import datetime
-from functools import cache
 from pathlib import Path
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Executable,
-    String,
-    Table,
-    bindparam,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from daemon.errors import Misconfigured, Unavailable
-from daemon.ledger.tables import Base, CounterRow, InstanceRow, StudyRow, UtcMicroseconds
+from daemon.ledger.arrivals import Arrivals
+from daemon.ledger.tables import Base, CounterRow, InstanceRow, StudyRow, insert_into
 from daemon.records import Arrival, Receipt, WaitingStudy
 
 BUSY_TIMEOUT_S = 30.0
@@ -62,6 +47,7 @@ class Ledger:
     ) -> None:
         url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self.engine = _engine(url, busy_timeout_s)
+        self._arrivals = Arrivals(self.engine)
         try:
             if migrate:
                 _bring_up_to_date(self.engine)
@@ -109,16 +95,7 @@ class Ledger:
 
     def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Write arrivals in one durable transaction; one receipt for each, in their order."""
-        with self.transaction() as connection:
-            _ensure_studies(connection, arrivals)
-            receipts = [_record_one(connection, arrival) for arrival in arrivals]
-            new = [
-                arrival
-                for arrival, receipt in zip(arrivals, receipts, strict=True)
-                if receipt is Receipt.NEW
-            ]
-            _prolong_quiet_period(connection, new)
-            return receipts
+        return self._arrivals.record(arrivals)
 
     def waiting(self) -> list[WaitingStudy]:
         """Return the studies that have instances no job has yet, oldest first."""
@@ -159,91 +136,7 @@ class Ledger:
 
 def upsert(connection: Connection, row: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """Return the dialect's INSERT that knows ON CONFLICT."""
-    return _insert(connection.dialect.name, row)
-
-
-def _insert(dialect: str, row: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    table = row.__table__
-    if not isinstance(table, Table):
-        raise TypeError("rows are mapped to tables")
-    if dialect == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
-
-
-@dataclass(frozen=True)
-class _Statements:
-    """What `record` executes; built once for each dialect, because building costs the most."""
-
-    study: Executable
-    instance: Executable
-    prolong: Executable
-    lock: Executable | None
-    """Keeps two hosts from recording the same SOP Instance UID at once; SQLite has one writer."""
-
-
-@cache
-def _statements(dialect: str) -> _Statements:
-    uid = bindparam("sop_instance_uid", type_=String)
-    uid_known = select(InstanceRow.id).where(InstanceRow.sop_instance_uid == uid).exists()
-    study_id = select(StudyRow.id).where(StudyRow.study_uid == bindparam("study_uid", type_=String))
-    at = bindparam("at", type_=UtcMicroseconds)
-    return _Statements(
-        study=_insert(dialect, StudyRow).on_conflict_do_nothing(),
-        instance=_insert(dialect, InstanceRow)
-        .values(
-            study_id=study_id.scalar_subquery(),
-            conflicting=select(uid_known).scalar_subquery(),
-            **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
-        )
-        .on_conflict_do_nothing()
-        .returning(InstanceRow.conflicting),
-        prolong=update(StudyRow)
-        .where(StudyRow.study_uid == bindparam("uid"))
-        .values(last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)),
-        lock=select(func.pg_advisory_xact_lock(func.hashtextextended(uid, 0)))
-        if dialect == "postgresql"
-        else None,
-    )
-
-
-_ARRIVAL_COLUMNS = sorted(
-    {field.name for field in fields(Arrival)} & set(InstanceRow.__table__.columns.keys())
-)
-
-
-def _ensure_studies(connection: Connection, arrivals: Sequence[Arrival]) -> None:
-    first = {arrival.study_uid: arrival.received_at for arrival in reversed(arrivals)}
-    rows = [
-        {"study_uid": study_uid, "created_at": at, "last_arrival_at": at}
-        for study_uid, at in sorted(first.items())
-    ]
-    if rows:
-        connection.execute(_statements(connection.dialect.name).study, rows)
-
-
-def _record_one(connection: Connection, arrival: Arrival) -> Receipt:
-    """Insert unless identical bytes are known; other content under the same UID is flagged."""
-    statements = _statements(connection.dialect.name)
-    values = {name: getattr(arrival, name) for name in (*_ARRIVAL_COLUMNS, "study_uid")}
-    if statements.lock is not None:
-        connection.execute(statements.lock, {"sop_instance_uid": arrival.sop_instance_uid})
-    conflicting = connection.scalar(statements.instance, values)
-    if conflicting is None:
-        return Receipt.DUPLICATE
-    return Receipt.CONFLICT if conflicting else Receipt.NEW
-
-
-def _prolong_quiet_period(connection: Connection, new: Sequence[Arrival]) -> None:
-    """Every new image starts or prolongs the quiet period of its study."""
-    latest = {one.study_uid: one.received_at for one in sorted(new, key=_received_at)}
-    rows = [{"uid": study_uid, "at": at} for study_uid, at in sorted(latest.items())]
-    if rows:
-        connection.execute(_statements(connection.dialect.name).prolong, rows)
-
-
-def _received_at(arrival: Arrival) -> datetime:
-    return arrival.received_at
+    return insert_into(row, connection.dialect.name)
 
 
 def _engine(url: str, busy_timeout_s: float) -> Engine:

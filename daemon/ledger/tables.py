@@ -19,8 +19,10 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 from typing_extensions import override
@@ -238,3 +240,13 @@ class CounterRow(Base):
     __tablename__ = "counter"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger)
+
+
+def insert_into(row: type[Base], dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Return the dialect's INSERT that knows ON CONFLICT."""
+    table = row.__table__
+    if not isinstance(table, Table):
+        raise TypeError("rows are mapped to tables")
+    if dialect == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -12,9 +12,10 @@ def is_complete(
     """Tell whether the quiet period has passed since the last instance, or the hard cap is reached.
 
     The quiet period counts from the last instance of *any* series of the study. While an
-    association is still sending the study only the hard cap ends the wait.
+    association is still sending the study only the hard cap ends the wait. A last instance from
+    the future (the clock was set back) must not hold the study until that time comes.
     """
-    quiet = now - study.last_arrival_at >= timedelta(seconds=rule.quiet_period_s)
+    quiet = abs(now - study.last_arrival_at) >= timedelta(seconds=rule.quiet_period_s)
     return (quiet and not is_being_sent) or is_overdue(study, now, rule)
 
 

@@ -1,6 +1,6 @@
 """How fast, and at what cost, objects are received: ours, durably, beside DCMTK and Orthanc.
 
-    python -m tests.benchmarks.ingest [--quick]
+    python -m tests.benchmarks.ingest [--quick] [--only "S blast"] [--rounds 3] [--awake]
 
 All receivers run at the same time and are measured in turn, so that what else the machine does
 hurts all alike; goals compare medians of ratios taken inside one round. Where it may, it runs in a
@@ -10,12 +10,14 @@ network namespace whose loopback cuts packets as Ethernet does. The last line is
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,6 +27,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.awake import processors_awake
 from tests.benchmarks.receivers import Measured, all_receivers
 from tests.encodings import encoded
 from tests.objects import cr, dx, save
@@ -100,13 +103,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer cases, 3 rounds")
+    parser.add_argument("--quick", action="store_true", help="fewer cases")
+    parser.add_argument("--only", default="", help="the cases whose name matches this expression")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--awake", action="store_true", help="keep the processors from sleeping")
     options = parser.parse_args()
     _enter_namespace()
-    cases = QUICK if options.quick else FULL
+    all_cases = QUICK if options.quick else FULL
+    cases = [case for case in all_cases if re.search(options.only, case.name)]
     found: dict[Case, list[dict[str, Outcome]]] = {case: [] for case in cases}
-    with tempfile.TemporaryDirectory() as name:
+    awake = processors_awake() if options.awake else nullcontext()
+    with tempfile.TemporaryDirectory() as name, awake:
         folder = Path(name)
         templates = _templates(folder, {case.data for case in cases})
         with all_receivers(folder, (1, 2)) as receivers:

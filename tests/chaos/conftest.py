@@ -21,7 +21,7 @@ from tests.node import Peer, fast_settings, settings_text
 from tests.tools import free_port, wait_until
 
 IN_FLIGHT = 30
-SETTLED_WITHIN_S = 120.0
+SETTLED_WITHIN_S = 300.0
 MOODS: list[Deed] = [0xA700, 0x0110, 0xB000, 0xB007, "hang up", "abort after storing", "hang"]
 
 

@@ -65,14 +65,14 @@ def test_killed_under_orthanc_nothing_promised_is_lost(tmp_path, tiny_package):
             one.kill()
             one.start()
             one.await_ready()
-        sender.join(60)
+        sender.join(180)
         assert not sender.is_alive()
 
         def all_reported():
             read = [evidence(report) for report in _results(pacs, images) if is_report(report)]
             return all(wanted in read for wanted in images.values())
 
-        wait_until(all_reported, "a report on every study", 60)
+        wait_until(all_reported, "a report on every study", 180)
         one.stop()
         kept = {str(result.SOPInstanceUID): [result] for result in _results(pacs, images)}
         account = settle(images, kept, tmp_path / "state")

@@ -53,7 +53,7 @@ class Traffic:
             thread.start()
             self._threads.append(thread)
 
-    def drain(self, within_s: float = 60.0) -> int:
+    def drain(self, within_s: float = 180.0) -> int:
         """Begin no new study, send the begun ones to their end; returns how many failed."""
         self._stop.set()
         for thread in self._threads:

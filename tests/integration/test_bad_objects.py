@@ -1,6 +1,8 @@
 """Objects and circumstances that are not as they ought to be, one by one."""
 
+import os
 import struct
+import subprocess
 import threading
 import zlib
 from dataclasses import replace
@@ -8,9 +10,11 @@ from dataclasses import replace
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from daemon.errors import Misconfigured
 from daemon.identity import derived_uid
 from daemon.ledger.ledger import Ledger
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
+from tests.fakes import FrozenClock
 from tests.objects import Exam, dx
 from tests.receiving import LIMITS, PICTURE, House, raw
 
@@ -99,6 +103,31 @@ def test_a_row_that_a_power_cut_took_back_is_made_again_from_the_file(tmp_path):
     with House(tmp_path / "state") as house:
         assert house.spooled() == kept
         assert len(house.ledger.files()) == len(house.ledger.waiting()) == 2
+
+
+def test_an_image_received_before_the_clock_was_set_back_does_not_hold_up_those_after(tmp_path):
+    clock = FrozenClock()
+    with House(tmp_path / "state", clock=clock) as house:
+        assert house.send(dx(PICTURE)) == [0x0000]
+        clock.advance(-86400)
+        assert house.send(dx(PICTURE, number=2), dx(PICTURE)) == [0x0000] * 2
+        [study] = house.ledger.waiting()
+    assert study.last_arrival_at == clock()
+
+
+def test_a_ledger_on_a_read_only_disk_is_a_misconfiguration_that_names_it(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "wristd-test", str(disk)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        Ledger(disk / "ledger.sqlite").close()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(Misconfigured, match=r"ledger\.sqlite: unable to open"):
+            Ledger(disk / "ledger.sqlite")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_file_whose_bytes_a_power_cut_took_is_set_aside_and_a_resend_is_kept(tmp_path):

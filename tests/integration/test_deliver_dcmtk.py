@@ -30,7 +30,7 @@ def storescp(folder, *options):
     port = free_port()
     process = subprocess.Popen([program, "-od", str(folder), *options, str(port)])
     try:
-        wait_until(lambda: listens(port), "storescp listens", within_s=10)
+        wait_until(lambda: listens(port), "storescp listens")
         yield Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=port)
     finally:
         end_process(process, within_s=5)
@@ -78,10 +78,15 @@ def test_dcmtk_aborting_after_it_stored_is_sent_again_until_it_answers(office, t
 
 @pytest.mark.acceptance
 def test_dcmtk_does_not_wait_for_our_delayed_acknowledgement(tmp_path):
-    office = Office(tmp_path, results=40)
-    with storescp(tmp_path / "kept") as destination:
-        begin = time.perf_counter()
-        assert office.turn(destination) == 40
-        each_s = (time.perf_counter() - begin) / 40
-    office.ledger.close()
-    assert each_s < 0.04, "about 40 ms is the delayed acknowledgement"
+    def each_s(attempt):
+        (tmp_path / str(attempt)).mkdir()
+        office = Office(tmp_path / str(attempt), results=20)
+        with storescp(tmp_path / f"kept-{attempt}") as destination:
+            begin = time.perf_counter()
+            assert office.turn(destination) == 20
+            took = time.perf_counter() - begin
+        office.ledger.close()
+        return took / 20
+
+    fast = any(each_s(attempt) < 0.03 for attempt in range(5))  # something else may hold us up once
+    assert fast, "about 40 ms is the delayed acknowledgement"

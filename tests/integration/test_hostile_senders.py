@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import resource
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.sop_class import Verification
 
+from daemon.intake.pdu import Rejection, reject
 from tests.benchmarks.blast import (
     Item,
     Peer,
@@ -29,9 +31,9 @@ from tests.tools import wait_until
 
 QUICK = LIMITS.model_copy(
     update={
-        "association_timeout_s": 1.0,
-        "message_timeout_s": 1.0,
-        "network_timeout_s": 1.5,
+        "association_timeout_s": 2.0,
+        "message_timeout_s": 2.0,
+        "network_timeout_s": 3.0,
         "max_half_open": 4,
         "max_associations": 8,
     }
@@ -40,13 +42,14 @@ DX = "1.2.840.10008.5.1.4.1.1.1.1"
 CONTEXTS = {(DX, str(ExplicitVRLittleEndian)): 1}
 REQUEST = associate_rq("WRISTD", CONTEXTS, "MODALITY")
 ABORT, ANSWERED = 7, 2
+DRIPS_S = 30.0
 
 
 @pytest.fixture
 def house(tmp_path):
     with House(tmp_path / "state", QUICK) as opened:
         assert opened.send(dx(PICTURE, number=98)) == [0x0000]  # opens what stays open
-        wait_until(lambda: associations() == 0, "the first sender to leave", within_s=5)
+        wait_until(lambda: associations() == 0, "the first sender to leave")
         opened.baseline = resources()
         yield opened
 
@@ -73,7 +76,7 @@ def established(house):
     return peer
 
 
-def is_ended(peer, within_s=6.0):
+def is_ended(peer, within_s=30.0):
     """Whether the other side closed, or aborted and closed, in time."""
     peer.socket.settimeout(within_s)
     with contextlib.suppress(ConnectionError):
@@ -86,15 +89,15 @@ def assert_unharmed(house):
     """An honest sender is served at once, and in the end all threads and files are given back."""
     begun = time.monotonic()
     assert house.send(dx(PICTURE, number=99)) == [0x0000]
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 10.0
 
 
 def assert_nothing_leaks(house):
-    wait_until(lambda: resources() <= house.baseline, f"{house.baseline}", within_s=8)
+    wait_until(lambda: resources() <= house.baseline, f"{house.baseline}")
 
 
 def test_idle_connections_cost_others_nothing(house):
-    idle = [Peer(house.receiver.port) for _ in range(15)]
+    idle = [Peer(house.receiver.port) for _ in range(200)]
     assert_unharmed(house)
     assert all(is_ended(peer) for peer in idle)
     for peer in idle:
@@ -137,10 +140,10 @@ def test_a_byte_now_and_then_within_a_pdu_is_cut(house):
     peer.send(b"\4\0\0\0\x3e\x80")
     begun, pause = time.monotonic(), threading.Event()
     with contextlib.suppress(ConnectionError):
-        while time.monotonic() - begun < 6:
+        while time.monotonic() - begun < DRIPS_S:
             peer.send(b"\0")
             pause.wait(0.2)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < DRIPS_S
     assert_unharmed(house)
     peer.socket.close()
     assert_nothing_leaks(house)
@@ -153,10 +156,10 @@ def test_an_object_in_small_drops_is_cut_by_its_pace(tmp_path):
         peer.send(data_pdu(pdv(1, 3, store_command(item()))))
         begun, pause = time.monotonic(), threading.Event()
         with contextlib.suppress(ConnectionError):
-            while time.monotonic() - begun < 6:
+            while time.monotonic() - begun < DRIPS_S:
                 peer.send(data_pdu(pdv(1, 0, b"\0" * 100)))
                 pause.wait(0.1)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < DRIPS_S
         assert house.spooled() == []
     assert house.counters["cut_too_slow"] == 1
 
@@ -201,14 +204,33 @@ def test_an_object_without_end_is_answered_or_cut_and_not_kept(tmp_path):
         assert_unharmed(house)
 
 
-def test_too_many_associations_are_rejected_and_later_ones_served(house):
-    held = [established(house) for _ in range(8)]
-    with pytest.raises(ConnectionError, match="Local limit"):
-        house.send(dx(PICTURE))
-    for peer in held:
-        peer.release()
-    wait_until(lambda: resources()[0] <= house.baseline[0], "threads to end", within_s=5)
-    assert_unharmed(house)
+@pytest.mark.slow
+def test_two_gigabytes_are_cut_and_cost_no_memory(tmp_path):
+    with House(tmp_path) as house:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peer = established(house)
+        peer.send(data_pdu(pdv(1, 3, store_command(item()))))
+        piece, sent = data_pdu(pdv(1, 0, bytes(131_000))), 0
+        with contextlib.suppress(OSError):
+            while sent < 2 << 30:
+                peer.send(piece)
+                sent += len(piece)
+        assert sent <= 2 * LIMITS.max_object_bytes + (64 << 20)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+        assert house.spooled() == []
+        assert_unharmed(house)
+
+
+def test_too_many_associations_are_rejected_and_later_ones_served(tmp_path):
+    with House(tmp_path, QUICK.model_copy(update={"network_timeout_s": 60.0})) as house:
+        held = [established(house) for _ in range(8)]
+        late = Peer(house.receiver.port)
+        late.send(REQUEST)
+        assert late.read() == reject(Rejection.LOCAL_LIMIT)
+        for peer in (late, *held):
+            peer.socket.close()
+        wait_until(lambda: associations() == 0, "the associations to end")
+        assert_unharmed(house)
 
 
 def test_one_address_may_not_take_every_association(tmp_path):

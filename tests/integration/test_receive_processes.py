@@ -29,7 +29,7 @@ def children():
 @pytest.fixture
 def house(tmp_path):
     with House(tmp_path / "state", LIMITS.model_copy(update={"processes": 2})) as opened:
-        wait_until(lambda: len(children()) == 2, "two children", within_s=10)
+        wait_until(lambda: len(children()) == 2, "two children")
         yield opened
     assert children() == set()
 
@@ -46,6 +46,6 @@ def test_one_that_dies_is_replaced_and_what_it_acknowledged_is_there(house):
     assert house.send(dx(PICTURE)) == [0x0000]
     before = children()
     os.kill(min(before), signal.SIGKILL)
-    wait_until(lambda: len(children() - before) == 1, "another child", within_s=15)
+    wait_until(lambda: len(children() - before) == 1, "another child")
     assert house.send(dx(PICTURE, number=2)) == [0x0000]
     assert len(house.ledger.files()) == 2

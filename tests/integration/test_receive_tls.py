@@ -36,7 +36,7 @@ def house(tmp_path, papers):
         "tls_certificate": str(certificate),
         "tls_key": str(key),
         "tls_authority": str(papers["authority"]),
-        "association_timeout_s": 1.5,
+        "association_timeout_s": 10.0,
     }
     with House(tmp_path / "state", LIMITS.model_copy(update=tls)) as opened:
         yield opened
@@ -82,9 +82,9 @@ def test_a_client_that_never_shakes_hands_delays_nobody_and_is_cut(house, papers
     silent = [Peer(house.receiver.port) for _ in range(5)]
     begun = time.monotonic()
     assert echo(house, papers, "modality") == 0x0000
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 10.0
     for peer in silent:
-        peer.socket.settimeout(5)
+        peer.socket.settimeout(60)
         assert peer.socket.recv(1) == b""
         peer.socket.close()
 

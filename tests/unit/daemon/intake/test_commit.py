@@ -1,5 +1,6 @@
 """Many associations, one transaction."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event
@@ -39,7 +40,7 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def committer(ledger):
-    opened = Committer(ledger)
+    opened = Committer(ledger, lambda: None)
     yield opened
     ledger.go.set()
     opened.close()
@@ -88,6 +89,16 @@ def test_when_the_transaction_fails_everybody_in_it_is_told(committer, ledger):
         assert all(isinstance(one.exception(5), Unavailable) for one in receipts)
     ledger.away = False
     assert committer.record(arrival(1)) is Receipt.NEW
+
+
+def test_names_that_cannot_be_synced_are_not_entered_in_the_ledger(ledger):
+    def fail():
+        raise OSError(errno.EIO, "told to fail")
+
+    ledger.go.set()
+    with pytest.raises(Unavailable):
+        Committer(ledger, fail).record(arrival(1))
+    assert ledger.files() == set()
 
 
 def test_after_the_end_nothing_is_promised(committer):

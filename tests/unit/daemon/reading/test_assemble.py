@@ -19,7 +19,8 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
         pytest.param(100, 30, True, id="quiet for long enough"),
         pytest.param(299, 1, False, id="busy, and the hard cap is not reached"),
         pytest.param(300, 1, True, id="busy, but the hard cap is reached"),
-        pytest.param(-50, -50, False, id="the clock stepped back"),
+        pytest.param(-10, -10, False, id="the clock stepped back a little"),
+        pytest.param(-9999, -9999, True, id="the clock stepped back by hours"),
     ],
 )
 def test_a_study_is_complete_when_quiet_or_overdue(since_first_s, since_last_s, complete):

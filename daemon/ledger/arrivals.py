@@ -1,0 +1,131 @@
+"""Record what arrives: the busiest transaction of the ledger, spoken with the driver directly.
+
+SQLAlchemy writes the statements, once; executing them through it for every image takes longer than
+the database does. Whatever happens seldom goes through `Ledger.transaction`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Engine, Executable, String, bindparam, func, select, text, update
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from daemon.errors import Unavailable
+from daemon.ledger.tables import InstanceRow, StudyRow, UtcMicroseconds, insert_into
+from daemon.records import Arrival, Receipt
+
+_ARRIVAL_COLUMNS = sorted(
+    {field.name for field in fields(Arrival)} & set(InstanceRow.__table__.columns.keys())
+)
+_STUDY_COLUMNS = ["study_uid", "created_at", "last_arrival_at"]
+
+
+class Arrivals:
+    """Records arrivals through an engine; safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sql = _statements(engine)
+        self._time = UtcMicroseconds()
+
+    def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Write arrivals in one durable transaction; one receipt for each, in their order.
+
+        Raises
+        ------
+        Unavailable
+            The database does not take them now.
+        """
+        values = [self._values(arrival) for arrival in arrivals]
+        first = {one["study_uid"]: one for one in reversed(values)}
+        with self._transaction() as cursor:
+            cursor.executemany(self._sql.study, [first[uid] for uid in sorted(first)])
+            receipts = [self._record_one(cursor, one) for one in values]
+            new = [one for one, what in zip(values, receipts, strict=True) if what is Receipt.NEW]
+            latest = {one["study_uid"]: one for one in sorted(new, key=_received_at)}
+            if latest:  # every new image starts or prolongs the quiet period of its study
+                cursor.executemany(self._sql.prolong, [latest[uid] for uid in sorted(latest)])
+        return receipts
+
+    def _values(self, arrival: Arrival) -> dict[str, Any]:
+        at = self._time.process_bind_param(arrival.received_at, self._engine.dialect)
+        return vars(arrival) | dict.fromkeys(["received_at", "created_at", "last_arrival_at"], at)
+
+    def _record_one(self, cursor: DBAPICursor, values: dict[str, Any]) -> Receipt:
+        """Insert unless identical bytes are known; other content under the same UID is flagged."""
+        if self._sql.lock is not None:
+            cursor.execute(self._sql.lock, values)
+        cursor.execute(self._sql.instance, values)
+        rows = cursor.fetchall()
+        if not rows:
+            return Receipt.DUPLICATE
+        return Receipt.CONFLICT if rows[0][0] else Receipt.NEW
+
+    @contextmanager
+    def _transaction(self) -> Iterator[DBAPICursor]:
+        driver: Any = self._engine.dialect.loaded_dbapi
+        try:
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                if self._sql.begin is not None:
+                    cursor.execute(self._sql.begin)
+                yield cursor
+                connection.commit()
+            finally:  # what was not committed is rolled back
+                connection.close()
+        except driver.Error as error:
+            raise Unavailable(f"ledger: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class _Statements:
+    """What `record` executes, in the words of one dialect."""
+
+    study: str
+    instance: str
+    prolong: str
+    begin: str | None
+    """psycopg begins by itself."""
+    lock: str | None
+    """Keeps two hosts from recording the same SOP Instance UID at once; SQLite has one writer."""
+
+
+def _statements(engine: Engine) -> _Statements:
+    is_sqlite = engine.dialect.name == "sqlite"
+    make_dialect: Any = type(engine.dialect)
+    dialect = make_dialect(paramstyle="named" if is_sqlite else "pyformat")
+
+    def written(statement: Executable, columns: list[str] | None = None) -> str:
+        return str(statement.compile(dialect=dialect, column_keys=columns))  # type: ignore[attr-defined]  # every one is a ClauseElement
+
+    uid = bindparam("sop_instance_uid", type_=String)
+    uid_known = select(InstanceRow.id).where(InstanceRow.sop_instance_uid == uid).exists()
+    study_uid = bindparam("study_uid", type_=String)
+    at = bindparam("received_at", type_=UtcMicroseconds)
+    study = insert_into(StudyRow, dialect.name).inline().on_conflict_do_nothing()
+    instance = insert_into(InstanceRow, dialect.name).values(
+        study_id=select(StudyRow.id).where(StudyRow.study_uid == study_uid).scalar_subquery(),
+        conflicting=select(uid_known).scalar_subquery(),
+        **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
+    )
+    prolong = update(StudyRow).where(StudyRow.study_uid == study_uid)
+    return _Statements(
+        study=written(study, _STUDY_COLUMNS),
+        instance=written(instance.on_conflict_do_nothing().returning(InstanceRow.conflicting)),
+        prolong=written(
+            prolong.values(
+                last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)
+            )
+        ),
+        begin="BEGIN IMMEDIATE" if is_sqlite else None,
+        lock=None
+        if is_sqlite
+        else written(select(func.pg_advisory_xact_lock(func.hashtextextended(uid, text("0"))))),
+    )
+
+
+def _received_at(values: dict[str, Any]) -> int:
+    return int(values["received_at"])
