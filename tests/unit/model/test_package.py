@@ -46,7 +46,7 @@ def manifest(graph, **changes):
         "golden": Golden(logits=(0.0, 1.0)),
         "body_parts": ("WRIST",),
         "training": {"commit": "abc"},
-        "parity": {"logits": 0.0},
+        "parity": {"logits": 0.0, "cam": 0.0},
     }
     return Manifest(**(values | changes))
 
