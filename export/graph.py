@@ -18,6 +18,8 @@ from model.gradcam import PREDICTED, GradCam
 OPSET = 18
 IMAGE, TARGET = "image", "target"
 _LARGEST_BATCH = 1024
+_LARGEST_FILE = 1.8e9
+"""Bytes of weights; a protobuf file ends at 2 GB."""
 _TRACED_BATCH = 5
 """Larger than 1 and equal to no other size, so that nothing is mistaken for the batch."""
 
@@ -26,7 +28,9 @@ class UnsupportedError(Exception):
     """The network holds an operator that cannot be exported; the message names it."""
 
 
-def write_graph(cam: GradCam, size: int, path: Path, batch: int | None = None) -> None:
+def write_graph(
+    cam: GradCam, size: int, path: Path, batch: int | None = None, *, external: bool = False
+) -> None:
     """Trace a network together with its gradient and write it as a single ONNX file.
 
     Parameters
@@ -40,6 +44,8 @@ def write_graph(cam: GradCam, size: int, path: Path, batch: int | None = None) -
         File to write.
     batch : int, optional
         Images of every call; None leaves the batch open.
+    external : bool
+        Weights in a file beside the graph; always so where one file could not hold them.
 
     Raises
     ------
@@ -48,7 +54,9 @@ def write_graph(cam: GradCam, size: int, path: Path, batch: int | None = None) -
     """
     count = batch or _TRACED_BATCH
     example = (torch.zeros(count, 3, size, size), torch.full((count,), PREDICTED))
-    _write(cam, example, path, ([IMAGE, TARGET], cam.outputs), fixed=batch is not None)
+    program = _trace(cam, example, ([IMAGE, TARGET], cam.outputs), fixed=batch is not None)
+    large = sum(p.numel() * p.element_size() for p in cam.parameters()) > _LARGEST_FILE
+    program.save(path, external_data=external or large)
 
 
 def write_plain_graph(
@@ -56,17 +64,17 @@ def write_plain_graph(
 ) -> None:
     """Write a network without maps: ``image`` in, one output."""
     example = (torch.zeros(batch or _TRACED_BATCH, 3, size, size),)
-    _write(network, example, path, ([IMAGE], [output]), fixed=batch is not None)
+    program = _trace(network, example, ([IMAGE], [output]), fixed=batch is not None)
+    program.save(path, external_data=False)
 
 
-def _write(
+def _trace(
     module: nn.Module,
     example: tuple[Tensor, ...],
-    path: Path,
     names: tuple[list[str], list[str]],
     *,
     fixed: bool,
-) -> None:
+) -> torch.onnx.ONNXProgram:
     module.eval().requires_grad_(False)
     batch = {0: torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)}
     with warnings.catch_warnings():
@@ -87,7 +95,7 @@ def _write(
         except torch.onnx.errors.OnnxExporterError as error:
             raise UnsupportedError(_first_cause(error)) from error
     assert program is not None
-    program.save(path, external_data=False)
+    return program
 
 
 def _flatten(module: nn.Module, example: tuple[Tensor, ...], *, fixed: bool) -> GraphModule:

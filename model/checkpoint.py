@@ -1,6 +1,7 @@
 """Checkpoints: weights together with everything needed to build and judge the network again."""
 
 import os
+import pickle
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -99,10 +100,12 @@ def load(path: Path) -> Checkpoint:
     Raises
     ------
     ValueError
-        The file holds something else.
+        The file holds something else, or a part of it.
     """
-    stored = torch.load(path, map_location="cpu", weights_only=True)
     try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
         return Checkpoint(**stored)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path}: not readable as a checkpoint, truncated?") from error
     except TypeError as error:
         raise ValueError(f"{path}: not a checkpoint of this program ({error})") from error

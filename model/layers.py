@@ -98,7 +98,9 @@ def measure_places(
     with watch(network, names) as seen:
         logits, _ = answer(torch.zeros(1, 3, size, size, device=device))
         if len(seen) != len(names):
-            raise ValueError(f"layers {', '.join(names)}: each must be used once in a pass")
+            raise ValueError(
+                f"layer {', '.join(names)}: must be used exactly once in a pass; try a part of it"
+            )
         reached: list[Any] = [None] * len(names)
         if logits.requires_grad:
             reached = list(torch.autograd.grad(logits.sum(), seen, allow_unused=True))

@@ -24,9 +24,33 @@ LIMITS: dict[Precision, dict[str, float]] = {
         "film_gate": 5e-3,
         "film_cam": 2e-2,
     },
+    "fp16": {
+        "logits": 0.1,
+        "probabilities": 0.02,
+        "gate": 0.2,
+        "cam": 0.1,
+        "landmarks": 1e-2,
+        "film_logits": 0.1,
+        "film_probabilities": 0.02,
+        "film_gate": 0.2,
+        "film_cam": 0.1,
+    },
+    "int8": {
+        "logits": 1.0,
+        "probabilities": 0.15,
+        "gate": 2.0,
+        "cam": 1.0,
+        "film_logits": 1.0,
+        "film_probabilities": 0.1,
+        "film_gate": 2.0,
+        "film_cam": 0.5,
+    },
 }
 """Allowed differences by precision. Real films have tokens of nearly equal confidence, which two
 runtimes may rank differently: hence the wider limits on films."""
+
+GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 0.05, "int8": 0.1}
+"""How far another machine may answer the golden input from the machine of the export."""
 
 REQUIRED = (frozenset({"logits", "cam"}), frozenset({"landmarks"}))
 """A record is whole with all of one of these."""

@@ -158,7 +158,8 @@ def main(arguments: Sequence[str]) -> int:
     stored = checkpoint.load(options.checkpoint)
     root = Path(options.root.removeprefix("data.root="))
     films = [film for film in read_fracatlas(root) if film.split == "val" and film.hand_only]
-    answers = answer_all(stored.build_pim(), load_pictures(films, stored.profile()), stored.profile())
+    pictures = load_pictures(films, stored.profile())
+    answers = answer_all(stored.build_pim(), pictures, stored.profile())
     print(json.dumps(figures(answers.logits, films, stored.decision), indent=2))
     return 0
 
