@@ -76,11 +76,12 @@ def to_int8_dynamic(source: Path, target: Path, calibration: Iterable[NDArray[np
     """Write the products alone in 8 bit, with ranges found in every call; always possible."""
     del calibration
     with _prepared(source) as ready:
+        kept = kept_nodes(onnx.load(ready))  # ONNX Runtime splits Gemm and renames it
         quantize_dynamic(
             ready,
             target,
             op_types_to_quantize=list(_PRODUCTS),
-            nodes_to_exclude=kept_nodes(onnx.load(ready)),
+            nodes_to_exclude=[*kept, *(f"{name}_MatMul" for name in kept)],
             weight_type=QuantType.QInt8,
             per_channel=True,
         )
