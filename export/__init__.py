@@ -1,7 +1,17 @@
 """Export: a checkpoint -> a model package that the daemon runs without torch.
 
-onnx    ``python -m export.onnx CHECKPOINT --out DIR``
-graph   network and gradient as one ONNX graph with a dynamic batch
-parity  the graph against PyTorch and pytorch-grad-cam; a package is written only when it passes
-card    CARD.md from the checkpoint's own figures
+onnx            ``python -m export.onnx CHECKPOINT --out DIR``
+wish            its options
+trace           a checkpoint to a package, step by step
+graph           network and gradient as one ONNX graph
+decompositions  gradients that ONNX has no operator for
+precision       the graph in fp16 or int8
+convert         that, settled by the gate; a package in another precision
+gate            which pictures a graph is tried on, and whether it passes
+parity          answers compared: the graph's, PyTorch's, pytorch-grad-cam's
+oracle          pytorch-grad-cam's maps
+pictures        drawn, adversarial and real ones
+task            the change of AUROC on real films
+manifest        what the package says of itself
+card            CARD.md from the checkpoint's own figures
 """

@@ -1,155 +1,101 @@
-"""Write a model package: ``python -m export.onnx CHECKPOINT --out DIR [--card TEMPLATE]``.
+"""Write a model package: ``python -m export.onnx CHECKPOINT --out DIR``.
 
 Trace, compare with PyTorch and pytorch-grad-cam, then write manifest, card and graph at once; when
-the comparison fails nothing is written and the exit status is 1.
+the comparison fails nothing is written and the exit status is 1. A package folder instead of a
+checkpoint is converted to another precision and compared with itself. See docs/export.md.
 """
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from export.card import write_card
-from export.graph import write_graph
-from export.parity import ParityError, insist, measure
+from export.convert import export_package
+from export.graph import UnsupportedError
+from export.parity import ParityError
+from export.pictures import FilmsError
+from export.trace import export_checkpoint
+from export.wish import Wish, WishError
 from model import checkpoint
-from model.checkpoint import Checkpoint
-from model.gradcam import PREDICTED, GradCam
-from model.package import (
-    FindingSpec,
-    Gate,
-    Golden,
-    Manifest,
-    golden_input,
-    hash_file,
-    write_package,
-)
-from model.pixels import CONTRACT_VERSION
+from model.package import PackageError
 
-FINDING = "fracture"
-_MEGABYTE = 1e6
+_REFUSALS = (
+    OSError,
+    KeyError,
+    ValueError,
+    FilmsError,
+    PackageError,
+    ParityError,
+    UnsupportedError,
+    WishError,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Export one checkpoint; exit status 0, or 1 when the graph does not pass its parity gate."""
+    """Export one checkpoint; exit status 0, or 1 with one line that says why not."""
+    options = _parser().parse_args(arguments)
+    try:
+        wish = Wish(
+            layers=tuple(options.cam_layer),
+            method=options.cam,
+            every_finding=options.every_finding,
+            precision=options.precision,
+            batch=_batch(options.batch),
+            films=options.films,
+            where=_pairs(options.where),
+            rename=_pairs(options.rename),
+            external_data=options.external_data,
+        )
+        if options.source.is_dir():
+            package = export_package(options.source, options.out, wish)
+        else:
+            stored = checkpoint.load(options.source)
+            package = export_checkpoint(stored, options.out, options.card, wish)
+    except _REFUSALS as error:
+        print(f"{options.source}: not exported: {_line(error)}", file=sys.stderr)
+        return 1
+    print(package)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="export.onnx", description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("source", type=Path, help="checkpoint file, or package folder to convert")
     parser.add_argument("--out", type=Path, required=True, help="folder of the package")
     parser.add_argument(
         "--card", type=Path, default=Path("training/recipes/wrist_demo_card.md"), help="template"
     )
-    options = parser.parse_args(arguments)
-    try:
-        export(options.checkpoint, options.out, options.card)
-    except ParityError as error:
-        print(f"{options.checkpoint}: not exported: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def export(source: Path, out: Path, template: Path) -> Manifest:
-    """Write the package of a checkpoint into `out`.
-
-    Raises
-    ------
-    ParityError
-        The graph differs from PyTorch; `out` is as it was.
-    """
-    stored = checkpoint.load(source)
-    size = stored.profile().size
-    cam = GradCam(stored.build(), stored.recipe["package"]["cam_layer"])
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "model.onnx"
-        write_graph(cam, size, graph)
-        parity = measure(cam, graph, size)
-        print(", ".join(f"{name} {value:.1e}" for name, value in parity.items()))
-        insist(parity)
-        manifest = describe(stored, cam, graph, parity)
-        facts = {
-            "name": manifest.name,
-            "version": manifest.version,
-            "megabytes": f"{graph.stat().st_size / _MEGABYTE:.1f}",
-            "cam_layer": manifest.cam_layer,
-            "size": str(size),
-        }
-        package = write_package(out, graph, manifest, write_card(template, stored, facts))
-    print(f"{out}: {facts['megabytes']} MB, manifest sha256 {package.digest}")
-    return manifest
-
-
-def describe(stored: Checkpoint, cam: GradCam, graph: Path, parity: dict[str, float]) -> Manifest:
-    """Return the manifest of a checkpoint and its graph."""
-    about, decision = stored.recipe["package"], stored.decision
-    profile = stored.profile()
-    classes = tuple(stored.network["classes"])
-    return Manifest(
-        name=stored.recipe["name"],
-        version=stored.recipe["version"],
-        graph_sha256=hash_file(graph),
-        pixel_contract=CONTRACT_VERSION,
-        pixels=profile,
-        activation=cam.network.config.activation,
-        classes=classes,
-        findings=findings_of(classes, decision),
-        temperature=decision["temperature"],
-        calibration=about["calibration"],
-        gate=gate_of(about["accepts"], decision),
-        cam_layer=cam_name(about["cam_layer"], cam),
-        golden=golden_answer(cam, profile.size, gated="gate_threshold" in decision),
-        body_parts=tuple(about["body_parts"]),
-        min_age_years=about["min_age_years"],
-        max_age_years=about["max_age_years"],
-        training=stored.provenance | {"onnx": version("onnx"), "timm": version("timm")},
-        parity={name: float(f"{value:.3g}") for name, value in parity.items()},
-        attribution=tuple(about["attribution"]),
+    parser.add_argument("--cam-layer", nargs="+", default=[], metavar="NAME", help="where to look")
+    parser.add_argument("--cam", choices=["gradcam", "layercam"], default="gradcam")
+    parser.add_argument(
+        "--every-finding", action="store_true", help="also the maps of all findings in each call"
     )
+    parser.add_argument("--precision", choices=["fp32", "fp16", "int8"], default="fp32")
+    parser.add_argument("--batch", default="dynamic", metavar="dynamic|N")
+    parser.add_argument("--films", type=Path, help="CSV of real films to judge (and calibrate) by")
+    parser.add_argument("--where", nargs="*", default=[], metavar="COLUMN=VALUE")
+    parser.add_argument("--rename", nargs="*", default=[], metavar="LABEL=FINDING")
+    parser.add_argument("--external-data", action="store_true", help="weights beside the graph")
+    return parser
 
 
-def findings_of(classes: tuple[str, ...], decision: dict[str, float]) -> tuple[FindingSpec, ...]:
-    """Return every finding that has operating points: its own, or the only finding's.
-
-    A class without operating points (all judged films were alike) is not reported.
-    """
-    prefixes = {name: f"{name}." for name in classes if f"{name}.high_sensitivity" in decision}
-    if not prefixes:
-        prefixes = {FINDING: ""}
-    return tuple(
-        FindingSpec(
-            name=name,
-            class_index=classes.index(name),
-            high_sensitivity=decision[f"{prefix}high_sensitivity"],
-            high_specificity=decision[f"{prefix}high_specificity"],
-        )
-        for name, prefix in prefixes.items()
-    )
-
-
-def gate_of(accepts: str, decision: dict[str, float]) -> Gate | None:
-    """Return the body-part gate; None where none was fitted."""
-    if "gate_threshold" not in decision:
+def _batch(text: str) -> int | None:
+    if text == "dynamic":
         return None
-    return Gate(accepts=accepts, threshold=decision["gate_threshold"])
+    if not text.isdigit() or int(text) < 1:
+        raise WishError(f"--batch {text}: give a number of images, or dynamic")
+    return int(text)
 
 
-def cam_name(layer: str, cam: GradCam) -> str:
-    """Return the layer's name with its grid, for people."""
-    rows, columns = cam.grid
-    return f"feature pyramid {layer}, {rows} x {columns}"
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    if wrong := [left for left, mark, _ in pairs if not mark]:
+        raise WishError(f"{wrong[0]}: give NAME=VALUE")
+    return {left: right for left, _, right in pairs}
 
 
-def golden_answer(cam: GradCam, size: int, gated: bool) -> Golden:
-    """Return PyTorch's answer to the golden input, with the gate's where there is one."""
-    image = torch.from_numpy(golden_input(size))
-    logits, _, gate = cam(image, torch.tensor([PREDICTED]))
-    return Golden(
-        logits=tuple(np.round(logits[0].numpy().astype(float), 6).tolist()),
-        gate=round(float(gate[0]), 6) if gated else None,
-    )
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

@@ -1,111 +1,158 @@
-"""The parity gate: an exported graph must answer as PyTorch does, with pytorch-grad-cam's maps.
+"""The parity gate: an exported graph must answer as its network does, with pytorch-grad-cam's maps.
 
-Maps are compared as fractions of their own largest value. The pictures are smooth and made here,
-so that the gate needs no data.
+Three answers are compared on the same pictures for every class: the graph's in ONNX Runtime, the
+reference's (the network in PyTorch; the fp32 graph, where a package is made of a package), and
+pytorch-grad-cam's. What may differ how far is in `model.parity`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from typing_extensions import override
 
+from export.oracle import oracle_maps
 from model.gradcam import GradCam
-from model.networks.pim import Pim
-from model.networks.torchvision_operators import declare_operators
-from model.package import golden_input
+from model.parity import Precision, faults
 
-declare_operators()
-from pytorch_grad_cam import GradCAM  # noqa: E402 - needs the operators declared
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+Answer = dict[str, NDArray[np.float32]]
+"""Outputs of a graph by name."""
 
-LIMITS = {"logits": 1e-3, "gate": 1e-3, "cam": 1e-4, "cam_oracle": 1e-4}
-_BATCH = 4
+Answerer = Callable[[NDArray[np.float32], NDArray[np.int64]], Answer]
+_NEGLIGIBLE: dict[Precision, float] = {"fp32": 0.01, "fp16": 0.1, "int8": 0.1}
+"""A map is scaled at least by this part of the largest map: what cancels to less is rounding."""
 
 
 class ParityError(Exception):
-    """The graph does not answer as PyTorch does; no package is written."""
+    """The graph does not answer as its network does; no package is written."""
 
 
-class _LogitsOnly(torch.nn.Module):
-    def __init__(self, network: Pim) -> None:
-        super().__init__()
-        self.network = network
+def of_graph(path: Path, batch: int | None = None) -> Answerer:
+    """Answer from a graph in ONNX Runtime on the CPU, `batch` images a call where it is fixed."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch works beside
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    taken = [wanted.name for wanted in session.get_inputs()]
 
-    @override
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.network(image).logits
-        return logits
+    def run(image: NDArray[np.float32], target: NDArray[np.int64]) -> Answer:
+        parts = []
+        step = batch or len(image)
+        for start in range(0, len(image), step):
+            rows = np.arange(start, start + step) % len(image)  # the last call is filled up
+            feed = {"image": image[rows], "target": target[rows]}
+            parts.append(session.run(names, {name: feed[name] for name in taken}))
+        joined = [np.concatenate(column)[: len(image)] for column in zip(*parts, strict=True)]
+        return dict(zip(names, joined, strict=True))
 
-
-def oracle_maps(cam: GradCam, image: torch.Tensor, target: int) -> NDArray[np.float32]:
-    """Return pytorch-grad-cam's map [batch, rows, columns] before it resizes and normalises it."""
-    rows, columns = cam.grid
-
-    def as_picture(tokens: torch.Tensor) -> torch.Tensor:
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
-
-    image = image.clone().requires_grad_(True)  # the parameters are frozen
-    outside = GradCAM(_LogitsOnly(cam.network), [cam.watched], reshape_transform=as_picture)
-    with outside:
-        outside.activations_and_grads(image)  # registers activation and gradient
-        outside(image, [ClassifierOutputTarget(target)] * len(image))
-        activation = outside.activations_and_grads.activations[0].detach().numpy()
-        gradient = outside.activations_and_grads.gradients[0].detach().numpy()
-        weighted = outside.get_cam_image(
-            image, cam.watched, [], activation, gradient, eigen_smooth=False
-        )
-    maps: NDArray[np.float32] = np.maximum(weighted, 0).astype(np.float32)
-    return maps
+    return run
 
 
-def measure(cam: GradCam, graph: Path, size: int) -> dict[str, float]:
-    """Return the largest differences between graph, PyTorch and pytorch-grad-cam.
+def of_network(cam: GradCam) -> Answerer:
+    """Answer from the network in PyTorch."""
 
-    Keys: ``logits``, ``gate``, ``cam`` (graph to PyTorch), ``cam_oracle`` (graph to
-    pytorch-grad-cam).
+    def run(image: NDArray[np.float32], target: NDArray[np.int64]) -> Answer:
+        outputs = cam(torch.from_numpy(image), torch.from_numpy(target))
+        return {name: tensor.numpy() for name, tensor in zip(cam.outputs, outputs, strict=True)}
+
+    return run
+
+
+def of_oracle(cam: GradCam) -> Answerer:
+    """Answer with pytorch-grad-cam's maps, and with nothing else."""
+
+    def run(image: NDArray[np.float32], target: NDArray[np.int64]) -> Answer:
+        names = [name for name in cam.outputs if name.startswith("cam")]
+        return {name: oracle_maps(cam, image, target, i) for i, name in enumerate(names)}
+
+    return run
+
+
+def gather(
+    answerer: Answerer, pictures: Iterable[NDArray[np.float32]], targets: Iterable[int]
+) -> Answer:
+    """Return the answers to batches of pictures, each asked for every target, as one."""
+    parts: dict[str, list[NDArray[np.float32]]] = {}
+    asked = list(targets)
+    for image in pictures:
+        for target in asked:
+            answer = answerer(image, np.full(len(image), target, dtype=np.int64))
+            for name, values in answer.items():
+                parts.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def measure(
+    graph: Answerer,
+    references: tuple[Answerer, Answerer | None],
+    pictures: Sequence[NDArray[np.float32]],
+    about: tuple[int, str, Precision],
+) -> dict[str, float]:
+    """Return the largest differences over batches of pictures, each asked for every class.
+
+    Parameters
+    ----------
+    graph : Answerer
+    references : (reference, oracle or None)
+    pictures : sequence of array [n, 3, size, size]
+    about : (classes, activation, precision)
+
+    Returns
+    -------
+    dict
+        ``logits``, ``probabilities``, ``cam``, ``gate`` where there is one, and ``cam_oracle``.
     """
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    worst = dict.fromkeys(LIMITS, 0.0)
-    classes = len(cam.network.config.classes)
-    for image in _pictures(size):
-        for target in range(classes):
-            asked = np.full(len(image), target, dtype=np.int64)
-            ours = session.run(None, {"image": image, "target": asked})
-            theirs = [t.numpy() for t in cam(torch.from_numpy(image), torch.from_numpy(asked))]
-            maps = oracle_maps(cam, torch.from_numpy(image), target)
-            differences = {
-                "logits": np.abs(ours[0] - theirs[0]).max(),
-                "cam": np.abs(_scaled(ours[1]) - _scaled(theirs[1])).max(),
-                "gate": np.abs(ours[2] - theirs[2]).max(),
-                "cam_oracle": np.abs(_scaled(ours[1]) - _scaled(maps)).max(),
-            }
-            worst = {name: max(worst[name], float(d)) for name, d in differences.items()}
-    return worst
+    classes, activation, precision = about
+    reference, oracle = references
+    ours = gather(graph, pictures, range(classes))
+    found = differences(ours, gather(reference, pictures, range(classes)), activation, precision)
+    if oracle is not None:
+        outside = gather(oracle, pictures, range(classes))
+        found["cam_oracle"] = differences(ours, outside, activation, precision)["cam"]
+    return found
 
 
-def insist(differences: dict[str, float]) -> None:
-    """Raise ParityError where a difference exceeds its limit."""
-    excess = [
-        f"{name} differs by {differences[name]:.2e}, allowed {limit:.0e}"
-        for name, limit in LIMITS.items()
-        if not differences[name] <= limit
-    ]
-    if excess:
+def differences(
+    ours: Answer, theirs: Answer, activation: str, precision: Precision = "fp32"
+) -> dict[str, float]:
+    """Return the largest differences between two answers, of the outputs that both have."""
+    found: dict[str, float] = {}
+    for name in ours.keys() & theirs.keys():
+        if "cam" in name:
+            part = _NEGLIGIBLE[precision]
+            worst = _largest(*(_scaled(a[name], theirs[name], part) for a in (ours, theirs)))
+            found["cam"] = float(np.maximum(found.get("cam", 0.0), worst))  # keeps a NaN
+            continue
+        found[name] = _largest(ours[name], theirs[name])
+        if name == "logits":
+            found["probabilities"] = _largest(
+                _activated(ours[name], activation), _activated(theirs[name], activation)
+            )
+    return found
+
+
+def insist(found: Mapping[str, float], precision: Precision) -> None:
+    """Raise ParityError where a difference exceeds its limit, or nothing was compared."""
+    if excess := faults(found, precision):
         raise ParityError("; ".join(excess))
 
 
-def _pictures(size: int) -> Iterator[NDArray[np.float32]]:
-    """Yield a single picture, then a batch of others."""
-    golden = golden_input(size)
-    yield golden
-    turned = [np.rot90(golden, turn, axes=(2, 3)) for turn in range(1, _BATCH)]
-    yield np.ascontiguousarray(np.concatenate([0.5 * golden[:, :, ::-1], *turned]))
+def _largest(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    return float(np.abs(ours.astype(np.float64) - theirs).max())
 
 
-def _scaled(cams: NDArray[np.float32]) -> NDArray[np.float32]:
-    largest = cams.max(axis=(1, 2), keepdims=True)
-    return np.asarray(cams / np.where(largest > 0, largest, 1.0), dtype=np.float32)
+def _scaled(
+    cams: NDArray[np.float32], reference: NDArray[np.float32], part: float
+) -> NDArray[np.float32]:
+    """Scale maps [..., rows, columns] by their reference's largest values."""
+    largest = reference.max(axis=(-2, -1), keepdims=True)
+    floor = max(float(largest.max()) * part, float(np.finfo(np.float32).tiny))
+    return np.asarray(cams / np.maximum(largest, floor), dtype=np.float32)
+
+
+def _activated(logits: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
+    values = torch.from_numpy(logits).double()
+    active = torch.sigmoid(values) if activation == "sigmoid" else torch.softmax(values, dim=-1)
+    return active.numpy()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from model.networks.files import read_torch
-from model.networks.pim import Pim, PimConfig
+from model.networks.pim import Pim
+from model.networks.registry import Network, build_network
 from model.pixels import PixelProfile
 
 
@@ -21,7 +22,8 @@ class Checkpoint:
     Attributes
     ----------
     network : dict
-        Fields of `PimConfig`; holds the classes.
+        Fields of the network's configuration, with its ``kind`` (`model.networks.registry`);
+        without one, of `PimConfig`. Holds the classes.
     pixels : dict
         Fields of `PixelProfile`.
     weights : dict of str to Tensor
@@ -43,20 +45,35 @@ class Checkpoint:
     decision: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
 
-    def build(self) -> Pim:
+    def build(self) -> Network:
         """Return the network with its weights, in evaluation mode.
 
         Raises
         ------
         ValueError
-            The weights are those of another architecture.
+            The configuration is none of a known network, or the weights are another network's
+            (of another number of classes, say).
         """
-        network = Pim(PimConfig.model_validate(self.network))
+        network = build_network(self.network)
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
-            raise ValueError(f"weights of another architecture: {error}") from error
+            first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
+            raise ValueError(f"the weights do not fit the network they name: {first}") from error
         return network.eval()
+
+    def build_pim(self) -> Pim:
+        """Return the network, which must be a PIM.
+
+        Raises
+        ------
+        ValueError
+            It is another one.
+        """
+        network = self.build()
+        if not isinstance(network, Pim):
+            raise ValueError(f"holds a {self.network['kind']}; this works with a PIM only")  # noqa: TRY004
+        return network
 
     def profile(self) -> PixelProfile:
         """Return the pixel profile the network was trained with."""

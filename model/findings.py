@@ -65,6 +65,11 @@ FINDINGS: dict[str, Finding] = {
             CodedTerm("pronatorsign", PRIVATE_SCHEME, "Pronator quadratus sign"),
         ),
         Finding("abnormality", "Abnormality", CodedTerm("263654008", "SCT", "Abnormal")),
+        Finding("pneumonia", "Pneumonia", CodedTerm("pneumonia", PRIVATE_SCHEME, "Pneumonia")),
+        Finding("covid_19", "COVID-19", CodedTerm("covid19", PRIVATE_SCHEME, "COVID-19")),
+        Finding(
+            "lung_opacity", "Lung opacity", CodedTerm("lungopacity", PRIVATE_SCHEME, "Lung opacity")
+        ),
     )
 }
 """Every finding a model package may name, in the order in which reports list them."""

@@ -1,42 +1,56 @@
 """The model package: a folder that holds a network and everything its numbers mean.
 
-``model.onnx`` (graph), ``manifest.json`` (this module's `Manifest`), ``CARD.md`` (for people).
+``model.onnx`` (graph), ``manifest.json`` (this module's `Manifest`), ``CARD.md`` (for people), and
+the files of weights that the manifest names as external data, where the graph is too large for one.
 
 The graph's contract: inputs ``image`` float32 [batch, 3, size, size] and ``target`` int64 [batch]
 (class index whose evidence is wanted, -1 for the predicted class); outputs ``logits``
 [batch, classes], ``cam`` [batch, h, w] (Grad-CAM, >= 0, not normalised) and, where the manifest
-has a gate, ``gate`` [batch] (logit that the image shows the expected body part).
+has a gate, ``gate`` [batch] (logit that the image shows the expected body part). Further map
+outputs are listed under ``maps``; inputs and outputs are float32 in every precision.
 """
 
-import hashlib
-import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from model.findings import FINDINGS, NO_FINDING
-from model.pixels import CONTRACT_VERSION, PixelProfile
+from model.verified import (
+    CARD_FILE,
+    GRAPH_FILE,
+    MANIFEST_FILE,
+    Description,
+    PackageError,
+    Record,
+    hash_file,
+    read_verified,
+    write_verified,
+)
 
-GRAPH_FILE = "model.onnx"
-MANIFEST_FILE = "manifest.json"
-CARD_FILE = "CARD.md"
+__all__ = [
+    "CARD_FILE",
+    "GRAPH_FILE",
+    "MANIFEST_FILE",
+    "FindingSpec",
+    "Gate",
+    "Golden",
+    "Manifest",
+    "MapSpec",
+    "ModelPackage",
+    "PackageError",
+    "golden_input",
+    "hash_file",
+    "load_package",
+    "probabilities",
+    "write_package",
+]
 
 
-class PackageError(Exception):
-    """The folder is no usable model package; the message says why and what to do."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FindingSpec(_Record):
+class FindingSpec(Record):
     """How one finding is read from the network's output, and where its operating points lie.
 
     A calibrated score below ``high_sensitivity`` is negative, from ``high_specificity`` on
@@ -57,14 +71,14 @@ class FindingSpec(_Record):
         return self
 
 
-class Gate(_Record):
+class Gate(Record):
     """Refuses images of another body part: accepted when sigmoid(gate) >= threshold."""
 
     accepts: str = Field(description="what passes, in words a reader understands")
     threshold: float = Field(gt=0, lt=1)
 
 
-class Golden(_Record):
+class Golden(Record):
     """The network's answer to `golden_input`, measured at export."""
 
     logits: tuple[float, ...]
@@ -72,15 +86,25 @@ class Golden(_Record):
     tolerance: float = Field(default=1e-3, gt=0)
 
 
-class Manifest(_Record):
+class MapSpec(Record):
+    """One map output of the graph.
+
+    ``per_finding``: [batch, findings, rows, columns] in the manifest's order of findings, for every
+    finding in the same call; else [batch, rows, columns] for the target class.
+    """
+
+    output: str
+    layer: str
+    method: Literal["gradcam", "layercam"]
+    rows: int = Field(ge=1)
+    columns: int = Field(ge=1)
+    per_finding: bool = False
+
+
+class Manifest(Description):
     """All that the daemon must know of a network to use it, and to say what it used."""
 
-    schema_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
-    version: str
-    graph_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    pixel_contract: int
-    pixels: PixelProfile
+    kind: Literal["findings"] = "findings"
     activation: Literal["softmax", "sigmoid"]
     classes: tuple[str, ...] = Field(min_length=1)
     findings: tuple[FindingSpec, ...] = Field(min_length=1)
@@ -88,13 +112,11 @@ class Manifest(_Record):
     calibration: str = Field(description="how the temperature was found; repeated in reports")
     gate: Gate | None = None
     cam_layer: str
+    maps: tuple[MapSpec, ...] = Field(default=(), description="empty: one, ``cam``")
     golden: Golden
     body_parts: tuple[str, ...] = Field(description="BodyPartExamined values the model is for")
     min_age_years: float | None = Field(default=None, ge=0)
     max_age_years: float | None = Field(default=None, ge=0)
-    training: dict[str, str] = Field(description="commit, data hash, recipe, seed, versions")
-    parity: dict[str, float] = Field(description="largest differences to PyTorch, at export")
-    attribution: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _classes_fit(self) -> "Manifest":
@@ -132,29 +154,11 @@ def load_package(folder: Path) -> ModelPackage:
     Raises
     ------
     PackageError
-        Missing file, malformed manifest, other pixel contract, or a digest that differs.
+        Missing file, malformed manifest, other pixel contract, a digest that differs, or no parity
+        results within their limits.
     """
-    try:
-        text = (folder / MANIFEST_FILE).read_bytes()
-        manifest = Manifest.model_validate_json(text)
-        graph_sha256 = hash_file(folder / GRAPH_FILE)
-    except OSError as error:
-        raise PackageError(f"model package {folder}: {error.strerror}: {error.filename}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise PackageError(f"model package {folder}: {where}: {first['msg']}") from error
-    if graph_sha256 != manifest.graph_sha256:
-        raise PackageError(
-            f"model package {folder}: {GRAPH_FILE} does not match the manifest's sha256; "
-            "export or copy it again"
-        )
-    if manifest.pixel_contract != CONTRACT_VERSION:
-        raise PackageError(
-            f"model package {folder}: made for pixel contract {manifest.pixel_contract}, this "
-            f"program has {CONTRACT_VERSION}; export it again with this version"
-        )
-    return ModelPackage(folder, manifest, hashlib.sha256(text).hexdigest())
+    manifest, digest = read_verified(folder, Manifest)
+    return ModelPackage(folder, manifest, digest)
 
 
 def write_package(folder: Path, graph: Path, manifest: Manifest, card: str) -> ModelPackage:
@@ -163,28 +167,10 @@ def write_package(folder: Path, graph: Path, manifest: Manifest, card: str) -> M
     Raises
     ------
     PackageError
-        The manifest's digest is not the graph's.
+        The manifest's digest is not the graph's, or the package would not be accepted.
     """
-    if hash_file(graph) != manifest.graph_sha256:
-        raise PackageError(f"{graph}: not the graph whose sha256 the manifest holds")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    beside.chmod(0o755)
-    shutil.copyfile(graph, beside / GRAPH_FILE)
-    document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (beside / MANIFEST_FILE).write_text(document + "\n", encoding="utf-8")
-    (beside / CARD_FILE).write_text(card, encoding="utf-8")
-    package = load_package(beside)
-    if folder.exists():
-        shutil.rmtree(folder)
-    beside.rename(folder)
-    return ModelPackage(folder, package.manifest, package.digest)
-
-
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file as 64 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = write_verified(folder, graph, manifest, card)
+    return ModelPackage(folder, manifest, digest)
 
 
 def golden_input(size: int) -> NDArray[np.float32]:

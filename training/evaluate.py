@@ -168,7 +168,8 @@ def judge_hands(path: Path, root: Path) -> dict[str, list[float]]:
     """Return the figures of the shipped model's checkpoint on the validation hands of a root."""
     stored = checkpoint.load(path)
     films = [film for film in read_fracatlas(root) if film.split == "val" and film.hand_only]
-    answers = answer_all(stored.build(), load_pictures(films, stored.profile()), stored.profile())
+    pictures = load_pictures(films, stored.profile())
+    answers = answer_all(stored.build_pim(), pictures, stored.profile())
     return figures(answers.logits, films, stored.decision)
 
 

@@ -44,7 +44,8 @@ def box_share(film: Film, placement: Placement) -> float:
 def pointing_game(network: Pim, films: Sequence[Film], profile: PixelProfile) -> dict[str, float]:
     """Return the share of hits for each layer, and ``chance``; films without boxes are left out."""
     films = [film for film in films if film.boxes]
-    hits: dict[str, list[bool]] = {name: [] for name in layer_names(network)}
+    cams = {name: GradCam(network, name) for name in layer_names(network)}
+    hits: dict[str, list[bool]] = {name: [] for name in cams}
     chance: list[float] = []
     for start in range(0, len(films), _BATCH):
         part = films[start : start + _BATCH]
@@ -53,10 +54,10 @@ def pointing_game(network: Pim, films: Sequence[Film], profile: PixelProfile) ->
         image = normaliser(profile)(units)
         target = torch.full((len(part),), FRACTURE)
         for name, found in hits.items():
-            cams = GradCam(network, name)(image, target)[1].numpy()
+            maps = cams[name](image, target)[1].numpy()
             found += [
                 inside_box(cam, film, place, profile.size)
-                for cam, film, place in zip(cams, part, pictures.placements, strict=True)
+                for cam, film, place in zip(maps, part, pictures.placements, strict=True)
             ]
         chance += [box_share(f, p) for f, p in zip(part, pictures.placements, strict=True)]
     shares = {name: float(np.mean(found)) for name, found in hits.items()}
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     stored = checkpoint.load(options.checkpoint)
     films = read_fracatlas(Path(options.root.removeprefix("data.root=")))
     hands = [film for film in films if film.split == "val" and film.hand_only]
-    network = stored.build().requires_grad_(False)
+    network = stored.build_pim().requires_grad_(False)
     json.dump(pointing_game(network, hands, stored.profile()), sys.stdout, indent=2)
     return 0
 

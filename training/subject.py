@@ -63,7 +63,7 @@ def load_subject(path: Path) -> Subject:
 def from_checkpoint(path: Path) -> Subject:
     """Read a checkpoint."""
     stored: Checkpoint = checkpoint.load(path)
-    network = stored.build()
+    network = stored.build_pim()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     legacy = stored.pixels.get("name") == "legacy_510_384"
     fields = {name: value for name, value in stored.pixels.items() if name != "name"}

@@ -7,61 +7,30 @@ import torch
 
 from export import onnx as export_onnx
 from export.card import write_card
-from export.graph import write_graph
-from export.parity import LIMITS, ParityError, insist, measure
 from model import checkpoint
-from model.checkpoint import Checkpoint
-from model.gradcam import GradCam
-from model.networks.pim import Pim, PimConfig
+from model.networks.registry import build_network
 from model.package import golden_input, load_package
-from training.config import PackageSection
-
-SIZE = 64
-CONFIG = PimConfig(
-    backbone="test_resnet",
-    size=SIZE,
-    width=16,
-    upsampling="bilinear",
-    head="average",
-    classes=("no_finding", "fracture"),
-)
-
-
-@pytest.fixture(scope="module")
-def network() -> Pim:
-    torch.manual_seed(1)
-    return Pim(CONFIG).eval()
-
-
-@pytest.fixture(scope="module")
-def graph(network, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    write_graph(GradCam(network, "level2"), SIZE, path)
-    return path
+from model.parity import LIMITS
+from tests.unit.export.conftest import DECISION, SIZE, checkpoint_of
 
 
 @pytest.fixture
 def stored(network, tmp_path) -> Path:
-    decision = {
-        "temperature": 1.5,
-        "high_sensitivity": 0.2,
-        "high_specificity": 0.7,
-        "gate_threshold": 0.4,
-    }
     path = tmp_path / "checkpoint.pt"
-    recipe = {"name": "tiny", "version": "1", "package": PackageSection().model_dump(mode="json")}
-    checkpoint.save(
-        Checkpoint(
-            network=CONFIG.model_dump(mode="json"),
-            pixels={"size": SIZE},
-            weights=network.state_dict(),
-            recipe=recipe,
-            provenance={"commit": "uncommitted", "seed": "1"},
-            decision=decision,
-            metrics={"auroc": [0.9, 0.8, 0.95], "films": 3, "gate": {"hands_accepted": 1.0}},
-        ),
-        path,
-    )
+    metrics = {"auroc": [0.9, 0.8, 0.95], "films": 3, "gate": {"hands_accepted": 1.0}}
+    decision = DECISION | {"gate_threshold": 0.4}
+    checkpoint.save(checkpoint_of(network, metrics=metrics, decision=decision), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory) -> Path:
+    """Return the checkpoint of the network that is traced soonest."""
+    torch.manual_seed(1)
+    fields = {"kind": "seresnet", "backbone": "test_resnet", "size": 64}
+    network = build_network(fields | {"classes": ["no_finding", "fracture"]})
+    path = tmp_path_factory.mktemp("quick") / "checkpoint.pt"
+    checkpoint.save(checkpoint_of(network), path)
     return path
 
 
@@ -72,10 +41,15 @@ def template(tmp_path) -> Path:
     return path
 
 
-def test_graph_equals_torch_and_pytorch_grad_cam(network, graph):
-    differences = measure(GradCam(network, "level2"), graph, SIZE)
-    assert all(differences[name] <= limit for name, limit in LIMITS.items()), differences
-    assert differences["cam_oracle"] <= 1e-4
+@pytest.fixture
+def plain(tmp_path) -> Path:
+    path = tmp_path / "plain.md"
+    path.write_text("$name looks at $cam_layer\n")
+    return path
+
+
+def run(source: Path, out: Path, template: Path, *words: str) -> int:
+    return export_onnx.main([str(source), "--out", str(out), "--card", str(template), *words])
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
@@ -101,11 +75,14 @@ def test_target_chooses_the_class_of_the_map(graph):
 
 
 def test_package_is_whole_and_says_what_it_was_made_from(stored, template, tmp_path):
-    export_onnx.export(stored, tmp_path / "package", template)
+    assert run(stored, tmp_path / "package", template) == 0
     manifest = load_package(tmp_path / "package").manifest
     assert manifest.findings[0].high_specificity == 0.7
     assert manifest.training["commit"] == "uncommitted"
-    assert manifest.parity.keys() == LIMITS.keys()
+    assert {"logits", "probabilities", "gate", "cam", "cam_oracle"} == manifest.parity.keys()
+    assert manifest.parity_report.reference.startswith("PyTorch")
+    (seen,) = manifest.maps
+    assert (seen.output, seen.layer, seen.rows, seen.per_finding) == ("cam", "level2", 8, False)
     session = onnxruntime.InferenceSession(
         tmp_path / "package" / "model.onnx", providers=["CPUExecutionProvider"]
     )
@@ -115,18 +92,73 @@ def test_package_is_whole_and_says_what_it_was_made_from(stored, template, tmp_p
     assert card == "tiny: 0.900 (95 % CI 0.800 to 0.950), 3 films, 1.000, 1.500\n"
 
 
-def test_graph_that_differs_is_not_exported(stored, template, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(LIMITS, "logits", -1.0)
-    out = tmp_path / "package"
-    status = export_onnx.main([str(stored), "--out", str(out), "--card", str(template)])
-    assert status == 1
+def test_several_layers_every_finding_and_a_fixed_batch_come_as_they_were_asked_for(
+    quick, plain, tmp_path
+):
+    words = ["--cam-layer", "layer4", "layer3", "--every-finding", "--batch", "2"]
+    words += ["--cam", "layercam", "--external-data"]
+    assert run(quick, tmp_path / "package", plain, *words) == 0
+    package = load_package(tmp_path / "package")
+    shown = [(m.output, m.layer, m.rows, m.per_finding, m.method) for m in package.manifest.maps]
+    assert shown == [
+        ("cam", "layer4", 2, False, "layercam"),
+        ("cam_2", "layer3", 4, False, "layercam"),
+        ("finding_cams", "layer4", 2, True, "layercam"),
+    ]
+    assert (package.manifest.network, package.manifest.gate) == ("seresnet", None)
+    assert package.manifest.batch == 2
+    session = onnxruntime.InferenceSession(package.graph, providers=["CPUExecutionProvider"])
+    feed = {"image": np.repeat(golden_input(SIZE), 2, axis=0), "target": np.array([1, 1])}
+    cam, second, each = session.run(["cam", "cam_2", "finding_cams"], feed)
+    assert second.shape == (2, 4, 4)
+    assert np.allclose(each[:, 0], cam, atol=1e-7)
+    (name,) = package.manifest.external_data
+    (package.folder / name).unlink()
+    with pytest.raises(Exception, match=f"No such file or directory: .*{name}"):
+        load_package(package.folder)
+
+
+def test_graph_that_differs_is_not_exported(quick, plain, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(LIMITS["fp32"], "logits", -1.0)
+    assert run(quick, tmp_path / "package", plain) == 1
     assert "not exported: logits differs by" in capsys.readouterr().err
-    assert not out.exists()
+    assert not (tmp_path / "package").exists()
 
 
-def test_difference_that_is_no_number_does_not_pass():
-    with pytest.raises(ParityError, match="gate differs by nan"):
-        insist(dict.fromkeys(LIMITS, 0.0) | {"gate": float("nan")})
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cam-layer", "level9"], "no layer 'level9' to look at; there are level1"),
+        (["--cam-layer", "pyramid.levels"], "must be used exactly once"),
+        (["--batch", "many"], "--batch many: give a number of images, or dynamic"),
+        (["--precision", "int8"], "--precision int8 needs --films"),
+        (["--films", "nowhere.csv"], "nowhere.csv: No such file"),
+        (["--where", "hand_only"], "hand_only: give NAME=VALUE"),
+    ],
+)
+def test_wrong_option_is_one_line_and_nothing_is_written(
+    stored, template, tmp_path, capsys, words, said
+):
+    assert run(stored, tmp_path / "package", template, *words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.md", "checkpoint.pt"]
+
+
+def test_checkpoint_of_another_class_count_is_one_line(network, template, tmp_path, capsys):
+    classes = ["no_finding", "metal", "fracture"]
+    fields = network.config.model_dump(mode="json") | {"classes": classes}
+    checkpoint.save(checkpoint_of(network, network=fields), tmp_path / "other.pt")
+    assert run(tmp_path / "other.pt", tmp_path / "package", template) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "weights do not fit" in line
+
+
+def test_truncated_checkpoint_is_one_line(stored, template, tmp_path, capsys):
+    stored.write_bytes(stored.read_bytes()[:1000])
+    assert run(stored, tmp_path / "package", template) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_card_that_asks_for_an_unknown_figure_is_an_error(stored, tmp_path):

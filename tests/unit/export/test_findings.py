@@ -1,6 +1,6 @@
 import pytest
 
-from export.onnx import findings_of, gate_of
+from export.manifest import findings_of, gate_of
 
 
 def test_only_finding_of_the_shipped_model_has_its_points_without_a_prefix():

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export.onnx import export
+from export.trace import export_checkpoint
+from export.wish import Wish
 from model import checkpoint
 from model.package import load_package
 from tests.films import plan_tree, write_films
@@ -26,7 +27,8 @@ def test_several_findings_are_exported_and_answer_as_the_checkpoint(tmp_path):
         package={"cam_layer": "level2"},
     )
     best, _ = learn(Plan.check(tree, "test"))
-    manifest = export(best, tmp_path / "package", CARD)
+    export_checkpoint(checkpoint.load(best), tmp_path / "package", CARD, Wish())
+    manifest = load_package(tmp_path / "package").manifest
     assert [finding.name for finding in manifest.findings] == ["fracture", "metal"]
     assert (manifest.activation, manifest.gate, manifest.golden.gate) == ("sigmoid", None, None)
     assert "mean AUROC" in (load_package(tmp_path / "package").folder / "CARD.md").read_text()

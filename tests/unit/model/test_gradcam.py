@@ -65,4 +65,6 @@ def test_minus_one_asks_for_the_predicted_class(network):
 
 def test_layer_that_is_not_there_is_refused(network):
     with pytest.raises(ValueError, match="there are level1, level2"):
+        GradCam(network, "level9")
+    with pytest.raises(ValueError, match=r"no layer 'layer9' .* it has backbone\.network"):
         GradCam(network, "layer9")

@@ -1,10 +1,12 @@
 """The model package on disk."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model.landmarks import LandmarkManifest
 from model.package import (
     GRAPH_FILE,
     MANIFEST_FILE,
@@ -19,6 +21,7 @@ from model.package import (
     write_package,
 )
 from model.pixels import CONTRACT_VERSION, PixelProfile
+from model.verified import read_verified, write_verified
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def manifest(graph, **changes):
         "golden": Golden(logits=(0.0, 1.0)),
         "body_parts": ("WRIST",),
         "training": {"commit": "abc"},
-        "parity": {"logits": 0.0},
+        "parity": {"logits": 0.0, "cam": 0.0},
     }
     return Manifest(**(values | changes))
 
@@ -128,3 +131,81 @@ def test_the_golden_input_never_changes():
     assert image.shape == (1, 3, 32, 32)
     assert image.dtype == np.float32
     assert float(image.sum()) == pytest.approx(231.680, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("parity", "words"),
+    [
+        ({}, "no parity results"),
+        ({"logits": 0.0}, "no parity results"),
+        ({"logits": 0.5, "cam": 0.0}, r"logits differs by 5\.00e-01"),
+        ({"logits": 0.0, "cam": float("nan")}, "cam differs by nan"),
+        ({"logits": 0.0, "cam": 0.0, "mood": 0.0}, "mood is not known"),
+    ],
+)
+def test_a_package_without_parity_within_its_limits_is_refused(tmp_path, graph, parity, words):
+    with pytest.raises(PackageError, match=words):
+        write_package(tmp_path / "package", graph, manifest(graph, parity=parity), "")
+    assert [path.name for path in tmp_path.iterdir()] == ["made.onnx"]
+
+
+def test_limits_are_those_of_the_precision(tmp_path, graph):
+    coarse = manifest(graph, precision="int8", parity={"logits": 0.3, "cam": 0.1})
+    assert write_package(tmp_path / "package", graph, coarse, "").manifest.precision == "int8"
+
+
+@pytest.mark.parametrize("byte", [0, 3, 6])
+def test_one_bit_of_the_graph_or_of_its_digest_is_refused(tmp_path, graph, byte):
+    write_package(tmp_path / "package", graph, manifest(graph), "")
+    file = tmp_path / "package" / GRAPH_FILE
+    whole = bytearray(file.read_bytes())
+    whole[byte] ^= 1
+    file.write_bytes(whole)
+    with pytest.raises(PackageError, match="sha256"):
+        load_package(tmp_path / "package")
+
+
+def test_a_truncated_graph_is_refused(tmp_path, graph):
+    write_package(tmp_path / "package", graph, manifest(graph), "")
+    file = tmp_path / "package" / GRAPH_FILE
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(PackageError, match="sha256"):
+        load_package(tmp_path / "package")
+
+
+def test_external_data_is_copied_verified_and_missed(tmp_path, graph):
+    weights = graph.with_name("made.onnx.data")
+    weights.write_bytes(b"weights")
+    described = manifest(graph, external_data={weights.name: hash_file(weights)})
+    folder = write_package(tmp_path / "package", graph, described, "").folder
+    (folder / weights.name).write_bytes(b"weightz")
+    with pytest.raises(PackageError, match=r"made\.onnx\.data does not match"):
+        load_package(folder)
+    (folder / weights.name).unlink()
+    with pytest.raises(PackageError, match=r"No such file or directory: .*made\.onnx\.data"):
+        load_package(folder)
+
+
+@pytest.mark.parametrize("name", ["../made.onnx", "/etc/passwd", ".hidden"])
+def test_external_data_lies_in_the_package(graph, name):
+    with pytest.raises(ValueError, match="pattern"):
+        manifest(graph, external_data={name: "0" * 64})
+
+
+def test_a_localiser_is_no_package_for_the_daemon(tmp_path, graph):
+    fields = manifest(graph).model_dump(
+        include={"name", "version", "graph_sha256", "pixel_contract", "pixels", "training"}
+    )
+    localiser = LandmarkManifest(
+        **fields, landmarks=("wrist_centre",), golden=((0.5, 0.5),), parity={"landmarks": 0.0}
+    )
+    write_verified(tmp_path / "package", graph, localiser, "")
+    with pytest.raises(PackageError, match="kind: Input should be 'findings'"):
+        load_package(tmp_path / "package")
+    assert read_verified(tmp_path / "package", LandmarkManifest)[0] == localiser
+
+
+def test_the_shipped_package_is_accepted_as_it_is():
+    folder = Path(__file__).parents[3] / "model" / "packages" / "wrist-demo"
+    read = load_package(folder).manifest
+    assert (read.precision, read.batch, read.maps, read.kind) == ("fp32", None, (), "findings")

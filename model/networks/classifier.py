@@ -1,0 +1,89 @@
+"""A plain classifier: a body of timm or torchvision that pools to one vector, and a head.
+
+The published systems beside the wrist's are all of this kind; each family has a file of its own
+(`seresnet`, `chest`, `regnet`, `vit`) that says only what is particular to it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from typing_extensions import override
+
+from model.networks.pretrained import load_backbone
+from model.networks.selector import Activation
+
+Kind = Literal["seresnet", "resnet", "vgg", "densenet", "regnet", "vit"]
+
+
+class ClassifierConfig(BaseModel):
+    """All that is needed to build the network again; it travels in every checkpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    backbone: str = Field(default="", description="name in timm or torchvision; '' is the seed's")
+    size: int = Field(ge=32, description="side of the square input, pixels")
+    classes: tuple[str, ...] = Field(min_length=1)
+    activation: Activation = "softmax"
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="before the last layer")
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """What a family brings.
+
+    Attributes
+    ----------
+    network : nn.Module
+        [batch, 3, size, size] -> [batch, channels].
+    channels : int
+    cam_layer : str
+        Where the published system looks, or where its authors would: the default layer of maps.
+    """
+
+    network: nn.Module
+    channels: int
+    cam_layer: str
+
+
+class Classifier(nn.Module):
+    """Body and head.
+
+    Parameters
+    ----------
+    config : ClassifierConfig
+    body : Body
+    head : nn.Module
+        [batch, channels] -> logits.
+    """
+
+    def __init__(self, config: ClassifierConfig, body: Body, head: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.cam_layer = body.cam_layer
+        self.body = body.network
+        self.head = head
+        for module in self.modules():
+            if hasattr(module, "inplace"):
+                setattr(module, "inplace", False)  # noqa: B010 - would overwrite the activation that a map is made of
+
+    @override
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits [batch, classes] of an image [batch, 3, size, size]."""
+        logits: Tensor = self.head(self.body(image))
+        return logits
+
+
+def linear_head(config: ClassifierConfig, channels: int) -> nn.Module:
+    """Return dropout and one linear layer."""
+    return nn.Sequential(nn.Dropout(config.dropout), nn.Linear(channels, len(config.classes)))
+
+
+def with_weights(network: nn.Module, weights: Path | None) -> nn.Module:
+    """Copy initial weights of a file into a body whose classifier was taken off."""
+    if weights is not None:
+        load_backbone(network, weights)
+    return network

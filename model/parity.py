@@ -1,0 +1,69 @@
+"""How far a graph may answer from the network it was made of, and the record of how far it does.
+
+The record is a flat table: one largest difference for each thing compared. Without a prefix it is
+over drawn pictures (smooth ones and the adversarial ones of `export.pictures`), with ``film_`` over
+real films, where export was given some. Maps are compared as fractions of their own largest value;
+``cam`` is to the network's own map, ``cam_oracle`` to pytorch-grad-cam's.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+LIMITS: dict[Precision, dict[str, float]] = {
+    "fp32": {
+        "logits": 1e-3,
+        "probabilities": 1e-4,
+        "gate": 1e-3,
+        "cam": 1e-4,
+        "cam_oracle": 1e-4,
+        "landmarks": 1e-4,
+        "film_logits": 5e-3,
+        "film_probabilities": 1e-3,
+        "film_gate": 5e-3,
+        "film_cam": 2e-2,
+    },
+    "fp16": {
+        "logits": 0.1,
+        "probabilities": 0.02,
+        "gate": 0.1,
+        "cam": 0.1,
+        "landmarks": 1e-2,
+        "film_logits": 0.1,
+        "film_probabilities": 0.02,
+        "film_gate": 0.1,
+        "film_cam": 0.1,
+    },
+    "int8": {
+        "logits": 0.5,
+        "probabilities": 0.05,
+        "gate": 0.5,
+        "cam": 0.3,
+        "film_logits": 0.5,
+        "film_probabilities": 0.05,
+        "film_gate": 0.5,
+        "film_cam": 0.3,
+    },
+}
+"""Allowed differences by precision. Real films have tokens of nearly equal confidence, which two
+runtimes may rank differently: hence the wider limits on films."""
+
+GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 0.05, "int8": 0.1}
+"""How far another machine may answer the golden input from the machine of the export."""
+
+REQUIRED = (frozenset({"logits", "cam"}), frozenset({"landmarks"}))
+"""A record is whole with all of one of these."""
+
+
+def faults(record: Mapping[str, float], precision: Precision) -> list[str]:
+    """Return in words what is wrong with a record; nothing where it may be trusted."""
+    if not any(needed <= record.keys() for needed in REQUIRED):
+        return ["no parity results"]
+    limits = LIMITS[precision]
+    unknown = [f"{name} is not known" for name in record if name not in limits]
+    return unknown + [
+        f"{name} differs by {value:.2e}, allowed {limits[name]:.0e}"
+        for name, value in record.items()
+        if name in limits and not value <= limits[name]  # NaN does not pass either
+    ]

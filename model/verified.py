@@ -1,0 +1,163 @@
+"""A folder whose manifest vouches for every file in it, written whole or not at all.
+
+What every kind of model package shares, whatever its network answers; `model.package` holds the
+kind that the daemon runs, `model.landmarks` the localisers.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.parity import Precision, faults
+from model.pixels import CONTRACT_VERSION, PixelProfile
+
+GRAPH_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+CARD_FILE = "CARD.md"
+
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class PackageError(Exception):
+    """The folder is no usable model package; the message says why and what to do."""
+
+
+class Record(BaseModel):
+    """Frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TaskChange(Record):
+    """What another precision does to one finding's AUROC: value, 95 % interval of the change."""
+
+    finding: str
+    films: int
+    positive: int
+    auroc_reference: float
+    auroc: float
+    change: tuple[float, float, float]
+
+
+class ParityReport(Record):
+    """What the figures under ``parity`` were measured on."""
+
+    reference: str
+    pictures: int
+    films: int = 0
+    tasks: tuple[TaskChange, ...] = ()
+
+
+class Description(Record):
+    """What the manifest of every kind of package says."""
+
+    schema_version: Literal[1] = 1
+    kind: str
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    version: str
+    network: str = Field(default="pim", description="kind, see model.networks.registry")
+    precision: Precision = "fp32"
+    batch: int | None = Field(default=None, ge=1, description="images a call; None: any number")
+    graph_sha256: _Sha256
+    external_data: dict[_PlainName, _Sha256] = Field(
+        default={}, description="files of weights beside the graph, with their sha256"
+    )
+    pixel_contract: int
+    pixels: PixelProfile
+    training: dict[str, str] = Field(description="commit, data hash, recipe, seed, versions")
+    parity: dict[str, float] = Field(description="largest differences at export; model.parity")
+    parity_report: ParityReport | None = None
+    attribution: tuple[str, ...] = ()
+
+
+Described = TypeVar("Described", bound=Description)
+
+
+def read_verified(folder: Path, kind: type[Described]) -> tuple[Described, str]:
+    """Read a manifest of one kind and verify all that it says of its folder.
+
+    Returns
+    -------
+    manifest : Described
+    digest : str
+        sha256 of the manifest's file.
+
+    Raises
+    ------
+    PackageError
+        Missing file, malformed manifest, other pixel contract, a digest that differs, or no parity
+        results within their limits.
+    """
+    try:
+        text = (folder / MANIFEST_FILE).read_bytes()
+        manifest = kind.model_validate_json(text)
+        files = {GRAPH_FILE: manifest.graph_sha256} | manifest.external_data
+        wrong = [name for name, digest in files.items() if hash_file(folder / name) != digest]
+    except OSError as error:
+        raise PackageError(f"model package {folder}: {error.strerror}: {error.filename}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise PackageError(f"model package {folder}: {where}: {first['msg']}") from error
+    if wrong:
+        raise PackageError(
+            f"model package {folder}: {wrong[0]} does not match the manifest's sha256; "
+            "export or copy it again"
+        )
+    if manifest.pixel_contract != CONTRACT_VERSION:
+        raise PackageError(
+            f"model package {folder}: made for pixel contract {manifest.pixel_contract}, this "
+            f"program has {CONTRACT_VERSION}; export it again with this version"
+        )
+    if found := faults(manifest.parity, manifest.precision):
+        raise PackageError(f"model package {folder}: parity: {'; '.join(found)}; export it again")
+    return manifest, hashlib.sha256(text).hexdigest()
+
+
+def write_verified(folder: Path, graph: Path, manifest: Description, card: str) -> str:
+    """Write a package beside its place and rename it there; an old one is replaced whole.
+
+    Files of external data are taken from beside the graph.
+
+    Returns
+    -------
+    str
+        sha256 of the manifest's file.
+
+    Raises
+    ------
+    PackageError
+        The manifest's digest is not the graph's, or the package would not be accepted; the place
+        is as it was.
+    """
+    if hash_file(graph) != manifest.graph_sha256:
+        raise PackageError(f"{graph}: not the graph whose sha256 the manifest holds")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        beside.chmod(0o755)
+        shutil.copyfile(graph, beside / GRAPH_FILE)
+        for name in manifest.external_data:
+            shutil.copyfile(graph.parent / name, beside / name)
+        document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        (beside / MANIFEST_FILE).write_text(document + "\n", encoding="utf-8")
+        (beside / CARD_FILE).write_text(card, encoding="utf-8")
+        _, digest = read_verified(beside, type(manifest))
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return digest
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,151 @@
+"""Every network of the four systems: the graph's maps are pytorch-grad-cam's, for every class."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from export.graph import write_graph, write_plain_graph
+from export.parity import differences, gather, measure, of_graph, of_network, of_oracle
+from model.gradcam import GradCam
+from model.networks.registry import build_network
+
+TWO = ("no_finding", "fracture")
+CHEST = ("covid_19", "lung_opacity", "no_finding", "pneumonia")
+
+SMALL = {
+    "seresnet": ({"kind": "seresnet", "backbone": "legacy_seresnet18", "classes": TWO}, None),
+    "resnet": ({"kind": "resnet", "classes": CHEST}, None),
+    "resnet, before strides and pooling": (
+        {"kind": "seresnet", "backbone": "test_resnet", "classes": TWO},
+        "layer1",
+    ),
+    "vgg": ({"kind": "vgg", "backbone": "vgg11", "classes": TWO}, None),
+    "densenet, before average pooling": (
+        {"kind": "densenet", "classes": TWO},
+        "features.transition3.conv",
+    ),
+    "regnet": (
+        {
+            "kind": "regnet",
+            "backbone": "regnet_x_400mf",
+            "classes": ("abnormality",),
+            "activation": "sigmoid",
+        },
+        None,
+    ),
+    "vit": ({"kind": "vit", "backbone": "test_vit", "classes": TWO}, None),
+    "pim over mobilenet": (
+        {"backbone": "mobilenetv2_050", "width": 16, "upsampling": "bilinear", "classes": TWO},
+        "level3",
+    ),
+}
+
+FULL = {
+    "seresnet50 256": ({"kind": "seresnet", "size": 256, "classes": TWO}, None),
+    "densenet121 224": ({"kind": "densenet", "size": 224, "classes": CHEST}, None),
+    "resnet18 224": ({"kind": "resnet", "size": 224, "classes": CHEST}, None),
+    "vgg16 224": ({"kind": "vgg", "size": 224, "classes": CHEST}, None),
+    "regnetx 512": (
+        {"kind": "regnet", "size": 512, "classes": ("abnormality",), "activation": "sigmoid"},
+        None,
+    ),
+    "vit-b 224": ({"kind": "vit", "size": 224, "classes": TWO}, None),
+    "pim resnet50 448": (
+        {
+            "backbone": "resnet50",
+            "size": 448,
+            "width": 512,
+            "upsampling": "bilinear",
+            "selects": (32, 32, 32, 32),
+            "classes": TWO,
+        },
+        "level2",
+    ),
+    "pim mobilenet 384": (
+        {"backbone": "mobilenetv2_100", "size": 384, "width": 256, "classes": TWO},
+        "level2",
+    ),
+    "pim swin-t 224": (
+        {
+            "backbone": "swin_tiny_patch4_window7_224",
+            "size": 224,
+            "width": 512,
+            "classes": CHEST,
+        },
+        "level2",
+    ),
+    "swin-t 224, channels last": (
+        {
+            "backbone": "swin_tiny_patch4_window7_224",
+            "size": 224,
+            "head": "pooled",
+            "classes": TWO,
+        },
+        "backbone.layers.3.blocks",
+    ),
+}
+
+
+def trained_like(fields) -> nn.Module:
+    """Build with norms that have seen something: fresh ones hide what a wrong gradient would do."""
+    torch.manual_seed(2)
+    network = build_network(fields).eval()
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network
+
+
+def largest(fields, layer, folder, batches) -> dict[str, float]:
+    network = trained_like(fields)
+    cam = GradCam(network, layer or network.cam_layer)
+    write_graph(cam, cam.size, folder / "model.onnx")
+    random = np.random.default_rng(3)
+    shape = (3, cam.size, cam.size)
+    pictures = [random.standard_normal((n, *shape), np.float32) for n in batches]
+    about = (len(fields["classes"]), fields.get("activation", "softmax"), "fp32")
+    answers = (of_network(cam), of_oracle(cam))
+    return measure(of_graph(folder / "model.onnx"), answers, pictures, about)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_maps_of_the_graph_are_those_of_pytorch_grad_cam(name, tmp_path):
+    fields, layer = SMALL[name]
+    found = largest({"size": 64} | fields, layer, tmp_path, (1, 3))
+    assert found["cam_oracle"] <= 1e-4, found
+    assert found["logits"] <= 1e-4, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL)
+def test_maps_at_full_size_are_those_of_pytorch_grad_cam(name, tmp_path, record_property):
+    found = largest(*FULL[name], tmp_path, (1, 8))
+    print(name, {key: f"{value:.1e}" for key, value in found.items()})
+    record_property("differences", found)
+    assert found["cam_oracle"] <= 1e-4, found
+    assert found["logits"] <= 5e-3, found  # tokens of near-equal confidence may change ranks
+
+
+def test_landmarks_of_the_graph_are_those_of_the_network(tmp_path):
+    fields = {"kind": "hourglass", "size": 64, "width": 8, "depth": 3}
+    network = trained_like(fields)
+    write_plain_graph(network, 64, tmp_path / "model.onnx", "landmarks")
+    image = np.random.default_rng(0).standard_normal((3, 3, 64, 64), np.float32)
+    answer = of_graph(tmp_path / "model.onnx")(image, np.zeros(3, np.int64))
+    with torch.no_grad():
+        assert np.allclose(answer["landmarks"], network(torch.from_numpy(image)), atol=1e-5)
+
+
+def test_both_methods_and_all_findings_agree_with_one_class_at_a_time():
+    network = trained_like(SMALL["resnet"][0] | {"size": 64})
+    image = [np.random.default_rng(1).standard_normal((2, 3, 64, 64), np.float32)]
+    for method in ("gradcam", "layercam"):
+        every = GradCam(network, ["layer4", "layer3.1"], method, findings=(0, 3))
+        given = gather(of_network(every), image, [1])
+        oracle = gather(of_oracle(every), image, [1])
+        assert differences(given, oracle, "softmax")["cam"] <= 1e-4
+        for row, finding in enumerate((0, 3)):
+            alone = gather(of_network(every), image, [finding])["cam"]
+            assert np.allclose(given["finding_cams"][:, row], alone, atol=1e-7)
