@@ -26,6 +26,7 @@ from daemon.ledger.overview import StudyState, backlog, oldest, study_states
 from daemon.operate import withdraw as withdrawals
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
+from daemon.reading.guard import split_flags
 from daemon.results.withdrawal import Why
 from daemon.settings import Place, Settings, load, resolve
 
@@ -99,11 +100,17 @@ def studies(
 
 @app.command()
 def status(config: Config = DEFAULT_CONFIG) -> None:
-    """Print backlog, the age of the oldest work of each kind, and counters as JSON."""
+    """Print what is degraded, the backlog, the age of its oldest work, and counters as JSON."""
     ledger = _ledger(load(config), config)
     now = utc_now()
     ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
-    shown = {"backlog": backlog(ledger), "oldest_s": ages, "counters": ledger.counters()}
+    flags, counters = split_flags(ledger.counters())
+    shown = {
+        "degraded": flags,
+        "backlog": backlog(ledger),
+        "oldest_s": ages,
+        "counters": counters,
+    }
     print(json.dumps(shown, indent=2))
 
 
