@@ -42,6 +42,7 @@ FLAG = "degraded: "
 _NAME_LENGTH = 64
 _LATEST_CALLS = 5
 """Calls whose median is compared with the start: one slow call is chance."""
+_SHORTEST_S = 1e-6
 
 
 class Offline(Unavailable):
@@ -208,7 +209,7 @@ class Guard:
         usual = next((pace for pace in self._usual if pace.batch >= images), None)
         if usual is None:
             return
-        self._latest.append(seconds / usual.seconds[0])
+        self._latest.append(seconds / max(usual.seconds[0], _SHORTEST_S))
         factor = statistics.median(self._latest)
         is_slow = factor > self.settings.slow_factor
         if len(self._latest) < _LATEST_CALLS or is_slow == (SLOWER in self._degraded):
