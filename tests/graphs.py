@@ -69,5 +69,5 @@ def tiny_manifest(graph: Path) -> Manifest:
         golden=Golden(logits=tuple(map(float, logits[0])), gate=float(gate[0])),
         body_parts=("WRIST",),
         training={},
-        parity={},
+        parity={"logits": 0.0, "cam": 0.0},
     )

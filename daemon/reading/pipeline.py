@@ -59,7 +59,11 @@ class Pipeline:
     def run(self, stop: Event, idle_s: float = 0.5) -> None:
         """Work until `stop` is set; what is not being worked on then goes back to the queue."""
         self._stop = stop
-        steps = [self._open] * self.openers + [self._infer, self._report]
+        steps = (
+            [self._open] * self.openers
+            + [self._infer]
+            + [self._report] * int(__import__("os").environ.get("REP", "1"))
+        )
         threads = [Thread(target=step, name="reading", daemon=True) for step in steps]
         for thread in threads:  # daemons: a decoder that hangs must not keep the process
             thread.start()
