@@ -1,10 +1,14 @@
 """A device that fails, shrinks or slows down is seen, and never silent."""
 
+import json
+
 import numpy as np
 import onnxruntime as ort
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, Fail, RuntimeException
+from typer.testing import CliRunner
 
+from daemon.__main__ import app
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.reading.guard import Guard, Offline, split_flags
@@ -13,6 +17,7 @@ from daemon.reading.sessions import PREDICTED, Session
 from daemon.settings import Reading
 from model.package import write_package
 from tests.graphs import SIZE, tiny_manifest, write_graph
+from tests.node import settings_text
 
 NO_MEMORY = RuntimeException(
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv "
@@ -231,3 +236,19 @@ def test_a_failing_cpu_has_nothing_to_fall_back_to(package, ledger, device):
     with pytest.raises(Unavailable, match="Fail"):
         made.run(*images(1))
     assert flags(ledger) == []
+
+
+def test_status_shows_what_is_degraded_apart_from_the_counters(guard, device, ledger, tmp_path):
+    made = guard()
+    ledger.count("ignored_objects")
+    device.broken = DEVICE_GONE
+    made.run(*images(1))
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        settings_text(
+            {"node": {"state_dir": "."}}, [type("Peer", (), {"ae_title": "A", "port": 1})()]
+        )
+    )
+    shown = json.loads(CliRunner().invoke(app, ["status", "--config", str(file)]).output)
+    assert shown["degraded"] == ["device lost (reader1)"]
+    assert shown["counters"] == {"ignored_objects": 1, "inference_device_lost": 1}
