@@ -2,7 +2,7 @@
 
 ::
 
-    claim -> opening (a thread and a decoder each) -> inferring (one) -> reporting (one)
+    claim -> opening (a thread and a decoder each) -> inferring (one) -> reporting (two)
 
 The ledger knows nothing of it: each job is claimed once, by one worker, and settled once. At most
 `studies_in_hand` jobs are held, which bounds memory and how long a claimed job may wait.
@@ -42,11 +42,14 @@ class Pipeline:
         Threads that decode and prepare.
     batch_size : callable
         Images that make a batch; it may shrink while the daemon runs.
+    reporters : int
+        Threads that build and write results: while one waits for the disk the other draws.
     """
 
     worker: Worker
     openers: int
     batch_size: Callable[[], int]
+    reporters: int = 2
     _claimed: SimpleQueue[Job] = field(default_factory=SimpleQueue, init=False)
     _opened: SimpleQueue[OpenStudy] = field(default_factory=SimpleQueue, init=False)
     _read: SimpleQueue[tuple[Job, StudyReading]] = field(default_factory=SimpleQueue, init=False)

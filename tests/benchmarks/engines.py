@@ -5,6 +5,7 @@ are drawn, and the graph is exported from the very network that PyTorch runs.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def ours(graph: Path, names: list[str], threads: int, chunk: int, device: str = 
 
 def torch_forward(network: Pim, *, compiled: bool, device: str = "cpu") -> Engine:
     """Make PyTorch: eager, or compiled anew for each batch size."""
-    moved = network.to(device)
+    moved = deepcopy(network).to(device)
     call = torch.compile(moved, dynamic=False) if compiled else moved
 
     def run(batch: Images) -> object:
@@ -97,11 +98,12 @@ def torch_forward(network: Pim, *, compiled: bool, device: str = "cpu") -> Engin
 def grad_cam(network: Pim, device: str = "cpu") -> Engine:
     """Make pytorch-grad-cam on PyTorch."""
     rows, columns = network.grids[LAYER]
+    watched = deepcopy(network).to(device)  # it leaves its hooks behind
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = network.to(device)
+            self.network = watched
 
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
             return self.network(batch).logits
@@ -109,7 +111,7 @@ def grad_cam(network: Pim, device: str = "cpu") -> Engine:
     def picture(tokens: torch.Tensor) -> torch.Tensor:
         return tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
 
-    cam = GradCAM(Logits(), [network.pyramid.levels[LAYER]], reshape_transform=picture)
+    cam = GradCAM(Logits(), [watched.pyramid.levels[LAYER]], reshape_transform=picture)
 
     def run(batch: Images) -> object:
         pixels = torch.from_numpy(batch).to(device).requires_grad_(True)
