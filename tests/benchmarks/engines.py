@@ -42,7 +42,15 @@ class Subject:
 def draw_subject(folder: Path, size: int, backbone: str) -> Subject:
     """Build a PIM with drawn weights and export it, evidence included."""
     torch.manual_seed(1)
-    config = PimConfig(
+    network = Pim(config_of(backbone, size)).eval()
+    graph = folder / f"{backbone}-{size}.onnx"
+    write_graph(GradCam(network, f"level{LAYER + 1}"), size, graph)
+    return Subject(network.requires_grad_(False), graph, size)
+
+
+def config_of(backbone: str, size: int) -> PimConfig:
+    """Configure a PIM as the shipped one, over any backbone."""
+    return PimConfig(
         backbone=backbone,
         size=size,
         width=128,
@@ -50,10 +58,6 @@ def draw_subject(folder: Path, size: int, backbone: str) -> Subject:
         head="average",
         classes=("no_finding", "fracture"),
     )
-    network = Pim(config).eval()
-    graph = folder / f"{backbone}-{size}.onnx"
-    write_graph(GradCam(network, f"level{LAYER + 1}"), size, graph)
-    return Subject(network.requires_grad_(False), graph, size)
 
 
 def images(batch: int, size: int, seed: int = 0) -> Images:
