@@ -180,13 +180,15 @@ def _drain(site: service.Service) -> tuple[float, float, float]:
     peak = decoders = 0.0
     start = time.perf_counter()
     thread.start()
-    while {"jobs queued", "jobs running"} & backlog(site.ledger).keys():
-        peak = max(peak, _rss_mib("self"))
-        decoders = max(decoders, sum(map(_rss_mib, _children())))
-        time.sleep(0.2)
-    seconds = time.perf_counter() - start
-    stop.set()
-    thread.join()
+    try:
+        while {"jobs queued", "jobs running"} & backlog(site.ledger).keys():
+            peak = max(peak, _rss_mib("self"))
+            decoders = max(decoders, sum(map(_rss_mib, _children())))
+            time.sleep(0.2)
+        seconds = time.perf_counter() - start
+    finally:
+        stop.set()
+        thread.join()
     return seconds, peak, decoders
 
 
