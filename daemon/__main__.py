@@ -23,9 +23,11 @@ from daemon.identity import VERSION
 from daemon.ledger.decisions import Decisions, Done
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import StudyState, backlog, oldest, study_states
+from daemon.operate import bench as benches
 from daemon.operate import withdraw as withdrawals
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
+from daemon.reading.guard import split_flags
 from daemon.results.withdrawal import Why
 from daemon.settings import Place, Settings, load, resolve
 
@@ -99,11 +101,17 @@ def studies(
 
 @app.command()
 def status(config: Config = DEFAULT_CONFIG) -> None:
-    """Print backlog, the age of the oldest work of each kind, and counters as JSON."""
+    """Print what is degraded, the backlog, the age of its oldest work, and counters as JSON."""
     ledger = _ledger(load(config), config)
     now = utc_now()
     ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
-    shown = {"backlog": backlog(ledger), "oldest_s": ages, "counters": ledger.counters()}
+    flags, counters = split_flags(ledger.counters())
+    shown = {
+        "degraded": flags,
+        "backlog": backlog(ledger),
+        "oldest_s": ages,
+        "counters": counters,
+    }
     print(json.dumps(shown, indent=2))
 
 
@@ -174,6 +182,20 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
             interval_s = 3600.0 / settings.pull.studies_per_hour
             fetcher.batch(interval_s, Event().wait, lambda: bar.advance(task))
         print(json.dumps(fetcher.pulls.counts(source)))
+
+
+@app.command()
+def bench(
+    config: Config = DEFAULT_CONFIG,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer batches, fewer calls.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this PNG.")] = None,
+) -> None:
+    """Measure the model package on this machine: images a second, latency, memory, load time."""
+    settings = load(config)
+    measured = benches.bench(service.open_package(settings, config), settings.reading, quick=quick)
+    Console().print(measured.table())
+    if plot is not None:
+        measured.plot(plot)
 
 
 @app.command()

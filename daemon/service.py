@@ -1,12 +1,13 @@
 """The composition root: build everything in the order of the path, stop it in reverse.
 
-Nothing is built at import. Threads: one for each association (receiver), one for reading, one for
-each destination, and the clock work.
+Nothing is built at import. Threads: one for each association (receiver), those of the reading
+pipeline, one for each destination, and the clock work.
 """
 
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -32,9 +33,10 @@ from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwor
 from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
+from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
-from daemon.reading.sandbox import Decoder
-from daemon.reading.sessions import Session
+from daemon.reading.sandbox import Decoders
+from daemon.reading.wiring import build_guard, openers
 from daemon.reading.worker import Reporter, Worker
 from daemon.records import ResultFile, StudyReading
 from daemon.results import outbox
@@ -57,13 +59,13 @@ class Service:
     place: Place
     ledger: Ledger
     receiver: Receiver
-    worker: Worker
+    pipeline: Pipeline
     couriers: Sequence[Courier]
     safekeeping: Safekeeping
     upkeep: Upkeep
     purge: Purge
     night: Night
-    decoder: Decoder
+    decoders: Decoders
     clock: Clock
 
     @contextmanager
@@ -72,10 +74,10 @@ class Service:
         stop = Event()
         with ExitStack() as undo:
             undo.callback(self.ledger.close)
-            undo.callback(self.decoder.close)
-            self.worker.queue.release(self.worker.name)
+            undo.callback(self.decoders.close)
+            self.pipeline.worker.release()
             discard_half_results(self.place.outbox)
-            threads = [threading.Thread(target=self.worker.run, args=(stop,), name="reading")]
+            threads = [threading.Thread(target=self.pipeline.run, args=(stop,), name="reading")]
             threads += [
                 threading.Thread(target=self._repeat, args=(turn, stop), name="delivery")
                 for turn in (
@@ -128,16 +130,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     place.create()
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
-    decoder = Decoder(settings.reading)
-    worker = Worker(
-        name=f"{socket.gethostname()}-{settings.node.ae_title}",
-        queue=Queue(ledger),
-        reader=_reader(settings, place, package, decoder),
-        report=_reporter(settings, place, ledger),
-        destinations=settings.destination_names(),
-        settings=settings.reading,
-        clock=clock,
-    )
+    pipeline, decoders = _reading(settings, place, package, ledger, clock)
     safekeeping = build_safekeeping(settings, place, ledger, clock)
     receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
     fetchers = build_fetchers(settings, ledger, receiver.intake, clock)
@@ -147,12 +140,12 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         place=place,
         ledger=ledger,
         receiver=receiver,
-        worker=worker,
+        pipeline=pipeline,
         couriers=_couriers(settings, place, ledger, clock),
         safekeeping=safekeeping,
         upkeep=Upkeep(
             ledger=ledger,
-            queue=worker.queue,
+            queue=pipeline.worker.queue,
             assembly=settings.assembly,
             recipe_digest=recipe,
             clock=clock,
@@ -161,7 +154,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         ),
         night=Night(settings.pull, list(fetchers.values()), clock),
         purge=Purge(Retention(ledger), place, settings.retention, clock),
-        decoder=decoder,
+        decoders=decoders,
         clock=clock,
     )
 
@@ -211,22 +204,24 @@ def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
     return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
-def _reader(settings: Settings, place: Place, package: ModelPackage, decoder: Decoder) -> Reader:
-    session = Session(package, settings.reading.provider, settings.reading.threads)
-    logger.info(
-        "model package %s %s (%s) on %s",
-        package.manifest.name,
-        package.manifest.version,
-        package.digest[:12],
-        session.provider,
+def _reading(
+    settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Clock
+) -> tuple[Pipeline, Decoders]:
+    """Build the pipeline, and the decoders that it uses."""
+    name = f"{socket.gethostname()}-{settings.node.ae_title}"
+    number = openers(settings.reading)
+    decoders = Decoders(settings.reading, number)
+    guard = build_guard(settings.reading, package, ledger, name)
+    worker = Worker(
+        name=name,
+        queue=Queue(ledger),
+        reader=Reader(package, guard, place.spool, settings.results_digest(), decoders.decode),
+        report=_reporter(settings, place, ledger),
+        destinations=settings.destination_names(),
+        settings=settings.reading,
+        clock=clock,
     )
-    return Reader(
-        package=package,
-        network=session,
-        spool=place.spool,
-        settings_digest=settings.results_digest(),
-        decode=decoder.decode,
-    )
+    return Pipeline(worker, number, lambda: guard.batch_size), decoders
 
 
 def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
@@ -264,8 +259,9 @@ def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) ->
 
 
 def _join(threads: Sequence[threading.Thread]) -> None:
-    """Wait for the job in hand; one that takes too long is left to its lease."""
+    """Wait for the jobs in hand; what takes too long is left to its lease."""
+    end = time.monotonic() + STOP_WITHIN_S
     for thread in threads:
-        thread.join(timeout=STOP_WITHIN_S / len(threads))
+        thread.join(timeout=max(0.0, end - time.monotonic()))
         if thread.is_alive():
             logger.warning("%s did not finish in time: its work is taken up again", thread.name)

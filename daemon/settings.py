@@ -83,8 +83,14 @@ class Reading(Section):
     """Which model reads, on what, and how often a study may fail."""
 
     package: str = "model/packages/wrist-demo"
-    provider: Literal["auto", "cuda", "cpu"] = "auto"
+    provider: Literal["auto", "cuda", "tensorrt", "cpu"] = "auto"
     threads: int = Field(default=0, ge=0)
+    on_device_lost: Literal["degrade", "not_analysed"] = "degrade"
+    slow_factor: float = Field(default=10.0, gt=1)
+    batch_size: int = Field(default=0, ge=0, le=256)
+    batch_wait_s: float = Field(default=0.05, ge=0, le=10)
+    decoders: int = Field(default=0, ge=0, le=64)
+    studies_in_hand: int = Field(default=6, ge=1, le=1000)
     lease_s: Seconds = 90.0
     max_attempts: int = Field(default=3, ge=1)
     retry_delay_s: Seconds = 30.0

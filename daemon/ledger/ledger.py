@@ -127,6 +127,16 @@ class Ledger:
                 )
             )
 
+    def set_flag(self, name: str, *, on: bool) -> None:
+        """Set a named counter to one or to zero: something that is so now, or is not."""
+        with self.transaction() as connection:
+            statement = upsert(connection, CounterRow).values(name=name, value=int(on))
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[CounterRow.name], set_={"value": int(on)}
+                )
+            )
+
     def counters(self) -> dict[str, int]:
         """Return every counter by name."""
         with self.snapshot() as connection:

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Update, insert, select, update
+from sqlalchemy import Update, insert, select, update
 from sqlalchemy.orm import aliased
 
+from daemon.ledger.inputs import inputs_of, predecessors_of
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.settle import origin_of, write_result, write_scores
 from daemon.ledger.states import JobState
-from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow, ResultRow, StudyRow
+from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow, StudyRow
 from daemon.records import (
-    Instance,
     Job,
-    PredecessorObject,
     Reason,
     ResultFile,
     StudyReading,
@@ -24,8 +23,6 @@ from daemon.records import (
 
 URGENT, ROUTINE, BATCH = 0, 1, 2
 """Priorities: the lower one is claimed first."""
-WITHDRAWAL = "withdrawal"
-"""The kind of a rejection note among the results."""
 
 _DETAIL_LENGTH = 255
 
@@ -147,8 +144,8 @@ class Queue:
                 attempt=row.attempts,
                 worker=worker,
                 lease_until=now + lease,
-                instances=_inputs(connection, row.id),
-                supersedes=_predecessors(connection, row.study_id, row.id),
+                instances=inputs_of(connection, row.id),
+                supersedes=predecessors_of(connection, row.study_id, row.id),
                 reason=Reason(row.reason) if row.reason else None,
             )
 
@@ -198,6 +195,20 @@ class Queue:
         with self.ledger.transaction() as connection:
             return connection.execute(release).rowcount == 1
 
+    def prolong(self, job: Job, now: datetime, lease: timedelta) -> bool:
+        """Let a job's lease, which still lasts, end later; False when it was lost."""
+        longer = _held(job, now).values(lease_until=now + lease)
+        with self.ledger.transaction() as connection:
+            return connection.execute(longer).rowcount == 1
+
+    def give_back(self, job: Job, now: datetime) -> bool:
+        """Queue a job again that nothing was done for: this attempt does not count."""
+        untouched = _held(job, now).values(
+            state=JobState.QUEUED, worker=None, lease_until=None, attempts=JobRow.attempts - 1
+        )
+        with self.ledger.transaction() as connection:
+            return connection.execute(untouched).rowcount == 1
+
     def expire_leases(self, now: datetime) -> int:
         """Queue the jobs whose worker fell silent; returns how many."""
         expired = (
@@ -245,50 +256,3 @@ def _overtaken(study_id: int, job_id: int, now: datetime) -> Update:
 def _settled_state(reading: StudyReading) -> JobState:
     failed = reading.reason in (Reason.FAILED_REPEATEDLY, Reason.INVALID_RESULT)
     return JobState.QUARANTINED if failed else JobState.DONE
-
-
-def _inputs(connection: Connection, job_id: int) -> tuple[Instance, ...]:
-    query = (
-        select(InstanceRow)
-        .join(JobInputRow, JobInputRow.instance_id == InstanceRow.id)
-        .where(JobInputRow.job_id == job_id)
-        .order_by(InstanceRow.sop_instance_uid)
-    )
-    return tuple(
-        Instance(
-            instance_id=row.id,
-            sop_instance_uid=row.sop_instance_uid,
-            sop_class_uid=row.sop_class_uid,
-            patient_key=row.patient_key,
-            file=row.file,
-            sha256=row.sha256,
-        )
-        for row in connection.execute(query.with_only_columns(*InstanceRow.__table__.columns))
-    )
-
-
-def _predecessors(
-    connection: Connection, study_id: int, job_id: int
-) -> tuple[PredecessorObject, ...]:
-    """Return the result objects of the newest earlier job of this study that has any."""
-    previous = (
-        select(JobRow.id)
-        .join(ResultRow, ResultRow.job_id == JobRow.id)
-        .where(JobRow.study_id == study_id, JobRow.id < job_id)
-        .order_by(JobRow.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = connection.execute(
-        select(
-            ResultRow.kind,
-            ResultRow.sop_class_uid,
-            ResultRow.sop_instance_uid,
-            ResultRow.series_instance_uid,
-        )
-        .where(ResultRow.job_id == previous)
-        .order_by(ResultRow.id)
-    ).all()
-    if any(row.kind == WITHDRAWAL for row in rows):  # what was withdrawn is not built upon
-        return ()
-    return tuple(PredecessorObject(*row[1:]) for row in rows)

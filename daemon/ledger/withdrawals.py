@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
+from daemon.ledger.inputs import WITHDRAWAL
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import WITHDRAWAL
 from daemon.ledger.settle import write_result
 from daemon.ledger.states import DeliveryState
 from daemon.ledger.tables import DeliveryRow, JobRow, ResultRow

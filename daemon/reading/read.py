@@ -30,8 +30,8 @@ from model.pixels import Placement, prepare
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 8
-"""Images of one study that share a call: bounds the memory of a study with many images."""
+_TOGETHER = 64
+"""Images handed to the network at once: bounds the memory of a study with many images."""
 
 _AGE = re.compile(r"^(\d{3})([DWMY])$")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -48,8 +48,20 @@ class _Prepared:
 
 
 @dataclass(frozen=True, eq=False)
+class OpenStudy:
+    """A job whose images are decoded: `ready` for the network, the others with their reason."""
+
+    job: Job
+    images: list[ImageReading]
+    ready: list[_Prepared]
+
+
+@dataclass(frozen=True, eq=False)
 class Reader:
-    """One model package on one device, reading studies from the spool."""
+    """One model package on one device, reading studies from the spool.
+
+    `open` may run in several threads at once, `infer` in one.
+    """
 
     package: ModelPackage
     network: Network
@@ -77,24 +89,42 @@ class Reader:
         Unavailable
             The device failed; nothing was decided.
         """
+        opened = self.open(job, now)
+        return opened if isinstance(opened, StudyReading) else self.infer([opened], now)[0]
+
+    def open(self, job: Job, now: datetime) -> OpenStudy | StudyReading:
+        """Decode and prepare the images of a job; a reading when there is nothing to infer."""
+        if job.reason is not None:
+            return self.unread(job, job.reason, now)
         if conflict := self._conflict(job):
             logger.error("held, images disagree in: %s", ", ".join(conflict), extra=_context(job))
             return self.unread(job, Reason.IDENTITY_CONFLICT, now)
-        images: list[ImageReading] = []
-        ready: list[_Prepared] = []
+        opened = OpenStudy(job, [], [])
         for index, instance in enumerate(job.instances):
             try:
-                ready.append(self._prepare(index, instance))
-                images.append(_unread_image(instance, Reason.UNREADABLE))
+                opened.ready.append(self._prepare(index, instance))
+                opened.images.append(_unread_image(instance, Reason.UNREADABLE))
             except NotReadable as error:
                 logger.warning("not readable: %s", error, extra=_context(job))
-                images.append(_unread_image(instance, error.reason))
-        for start in range(0, len(ready), _BATCH):
-            some = ready[start : start + _BATCH]
-            for prepared, reading in zip(some, self._run(job, some), strict=True):
-                images[prepared.index] = reading
-        category, reason = outcome.of_study(images)
-        return self._study(job, images, now, (category, reason))
+                opened.images.append(_unread_image(instance, error.reason))
+        return opened if opened.ready else self._judged(opened, now)
+
+    def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
+        """Run the network over the images of several studies.
+
+        Raises
+        ------
+        Unavailable
+            The device failed; nothing was decided.
+        """
+        every = [(study, prepared) for study in studies for prepared in study.ready]
+        for start in range(0, len(every), _TOGETHER):
+            some = every[start : start + _TOGETHER]
+            outputs = self._run([prepared for _, prepared in some])
+            for row, (study, prepared) in enumerate(some):
+                instance = study.job.instances[prepared.index]
+                study.images[prepared.index] = self._image(instance, prepared, outputs, row)
+        return [self._judged(study, now) for study in studies]
 
     def unread(self, job: Job, reason: Reason, now: datetime) -> StudyReading:
         """Return the reading of a study that was not analysed at all, for one reason."""
@@ -104,6 +134,9 @@ class Reader:
     def sources(self, job: Job) -> list[Dataset]:
         """Return the headers of a job's images, in their order."""
         return [read_header(self.spool / instance.file) for instance in job.instances]
+
+    def _judged(self, study: OpenStudy, now: datetime) -> StudyReading:
+        return self._study(study.job, study.images, now, outcome.of_study(study.images))
 
     def _conflict(self, job: Job) -> list[str]:
         """Name the attributes in which the images speak of different patients or studies."""
@@ -146,18 +179,20 @@ class Reader:
             raise NotReadable(Reason.UNREADABLE, str(error)) from error
         return _Prepared(index, decoded, tensor, placement)
 
-    def _run(self, job: Job, ready: Sequence[_Prepared]) -> list[ImageReading]:
-        """Run the network once for each finding: the target class decides whose evidence it is."""
-        manifest = self.package.manifest
+    def _run(self, ready: Sequence[_Prepared]) -> dict[str, NetworkOutput]:
+        """Run the network until every finding has its evidence.
+
+        The target class decides whose evidence it is; some graphs give all of it at once.
+        """
         batch = np.stack([prepared.tensor for prepared in ready])
-        outputs = {
-            spec.name: self.network.run(batch, np.full(len(ready), spec.class_index))
-            for spec in manifest.findings
-        }
-        return [
-            self._image(job.instances[prepared.index], prepared, outputs, row)
-            for row, prepared in enumerate(ready)
-        ]
+        outputs: dict[str, NetworkOutput] = {}
+        for index, spec in enumerate(self.package.manifest.findings):
+            first = next(iter(outputs.values()), None)
+            if first is not None and first.finding_cams is not None:
+                outputs[spec.name] = replace(first, cam=first.finding_cams[:, index])
+            else:
+                outputs[spec.name] = self.network.run(batch, np.full(len(ready), spec.class_index))
+        return outputs
 
     def _image(
         self,

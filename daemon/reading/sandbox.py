@@ -15,11 +15,13 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock, Timer
 from typing import IO, Any
 
 import numpy as np
 
+from daemon.errors import Unavailable
 from daemon.reading.decode import Decoded, NotReadable, decode, read_header
 from daemon.records import Reason
 from daemon.settings import Reading
@@ -36,6 +38,7 @@ class Decoder:
     settings: Reading
     _child: "subprocess.Popen[bytes] | None" = None
     _lock: Lock = field(default_factory=Lock)
+    _closed: bool = False
 
     def decode(self, file: Path) -> Decoded:
         """Decode a stored object; see `daemon.reading.decode.decode`.
@@ -44,6 +47,8 @@ class Decoder:
         ------
         NotReadable
             Also when the child broke a limit.
+        Unavailable
+            The daemon stops.
         """
         with self._lock:
             description, arrays = self._ask(file)
@@ -68,11 +73,16 @@ class Decoder:
         return Decoded(read_header(file), radiograph)
 
     def close(self) -> None:
-        """End the child."""
+        """End the child, whatever it does at the moment."""
+        self._closed = True
+        if (child := self._child) is not None:
+            child.kill()
         with self._lock:
             self._end()
 
     def _ask(self, file: Path) -> tuple[dict[str, Any], bytes]:
+        if self._closed:
+            raise Unavailable("the decoder was ended")
         child = self._child or self._start()
         deadline = Timer(self.settings.decode_timeout_s, child.kill)
         deadline.start()
@@ -85,6 +95,8 @@ class Decoder:
             return description, _exactly(_pipe(child.stdout), sizes[1])
         except (EOFError, OSError) as error:
             self._end()
+            if self._closed:  # it is not the image's fault
+                raise Unavailable("the decoder was ended") from error
             raise NotReadable(
                 Reason.UNREADABLE, "the decoder broke its limits of time or memory, or crashed"
             ) from error
@@ -110,6 +122,29 @@ class Decoder:
                 with suppress(BrokenPipeError):  # a request the dead child never read
                     stream.close()
         self._child = None
+
+
+class Decoders:
+    """Several decoding children: as many images are decoded at once, each in its own process."""
+
+    def __init__(self, settings: Reading, number: int) -> None:
+        self._all = [Decoder(settings) for _ in range(number)]
+        self._free: SimpleQueue[Decoder] = SimpleQueue()
+        for one in self._all:
+            self._free.put(one)
+
+    def decode(self, file: Path) -> Decoded:
+        """Decode with the next child that is free; see `Decoder.decode`."""
+        decoder = self._free.get()
+        try:
+            return decoder.decode(file)
+        finally:
+            self._free.put(decoder)
+
+    def close(self) -> None:
+        """End the children."""
+        for one in self._all:
+            one.close()
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

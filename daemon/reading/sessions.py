@@ -1,52 +1,39 @@
 """Run a model package in ONNX Runtime, and know on which device.
 
-ONNX Runtime falls back from CUDA to the CPU without raising, so the provider is asked for after
-the session exists, and the golden input is compared before the session is used.
+The provider is asked for after the session exists, and the golden input is compared before the
+session is used.
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from daemon.errors import Misconfigured, Unavailable
+from daemon.reading.providers import CPU, FAILURES, Choice, confirmed, translated, wanted
 from model.package import ModelPackage, golden_input
 
 logger = logging.getLogger(__name__)
 
-_FAILURES = (
-    RuntimeError,
-    ValueError,
-    ort_errors.EPFail,
-    ort_errors.EngineError,
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoModel,
-    ort_errors.NoSuchFile,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-"""ONNX Runtime's errors have no common base of their own."""
-
-CUDA = "CUDAExecutionProvider"
-CPU = "CPUExecutionProvider"
 PREDICTED = -1
 """Target class -1 asks for the evidence of the predicted class."""
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """What one call returns for a batch: see `model.package` for shapes and ranges."""
+    """What one call returns for a batch: see `model.package` for shapes and ranges.
+
+    `finding_cams` is [batch, findings, h, w] where the graph gives every finding's map at once.
+    """
 
     logits: NDArray[np.float32]
     cam: NDArray[np.float32]
     gate: NDArray[np.float32] | None
+    finding_cams: NDArray[np.float32] | None = None
 
 
 class Network(Protocol):
@@ -62,16 +49,42 @@ class Network(Protocol):
         ...
 
 
+class Runtime(Protocol):
+    """The part of `onnxruntime.InferenceSession` that is used."""
+
+    def run(self, names: Sequence[str], feed: dict[str, Any]) -> list[Any]:
+        """Return the named outputs."""
+
+    def get_providers(self) -> list[str]:
+        """Return the providers it has, best first."""
+
+    def get_inputs(self) -> list[Any]:
+        """Describe the inputs."""
+
+    def get_outputs(self) -> list[Any]:
+        """Describe the outputs."""
+
+
 class Session:
     """A model package in ONNX Runtime.
 
     Parameters
     ----------
     package : ModelPackage
-    provider : "auto", "cuda" or "cpu"
-        "cuda" refuses to start without a CUDA device; "auto" takes the CPU then, and says so.
+    provider : "auto", "cuda", "tensorrt" or "cpu"
+        "cuda" and "tensorrt" refuse to start without their device; "auto" takes the CPU where
+        CUDA does not work, and says so.
     threads : int
         Threads inside one call; 0 takes one for each core.
+    create : callable
+        What makes a `Runtime` from the graph's path, options and providers.
+
+    Attributes
+    ----------
+    provider : str
+        The execution provider that the session really has.
+    fixed_batch : int or None
+        Images that the graph takes in each call, where it does not take any number.
 
     Raises
     ------
@@ -81,68 +94,82 @@ class Session:
     """
 
     def __init__(
-        self, package: ModelPackage, provider: Literal["auto", "cuda", "cpu"], threads: int
+        self,
+        package: ModelPackage,
+        provider: Choice,
+        threads: int,
+        create: Callable[..., Runtime] = ort.InferenceSession,
     ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Receivers share the cores: a thread that spins while it waits would starve them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        wanted = _wanted(provider)
         try:
-            self._session = ort.InferenceSession(package.graph, options, providers=wanted)
-        except _FAILURES as error:
+            self._runtime = create(package.graph, options, providers=wanted(provider))
+        except FAILURES as error:
             raise Misconfigured(
                 f"model package {package.folder}: ONNX Runtime cannot load it: {error}"
             ) from error
-        self.provider: str = self._session.get_providers()[0]
-        if provider == "cuda" and self.provider != CUDA:
-            raise Misconfigured(
-                "reading.provider is cuda, but the session runs on the CPU: check the driver and "
-                "the CUDA libraries of onnxruntime-gpu, or set reading.provider to auto"
-            )
-        if provider == "auto" and self.provider != CUDA:
+        self.provider = confirmed(provider, self._runtime.get_providers()[0])
+        if provider == "auto" and self.provider == CPU:
             logger.warning("no CUDA device in use: reading runs on the CPU")
-        self._has_gate = package.manifest.gate is not None
-        self._check_golden(package)
+        there = {output.name for output in self._runtime.get_outputs()}
+        gate = ["gate"] if package.manifest.gate is not None else []
+        self._names = ["logits", "cam", *gate, *({"finding_cams"} & there)]
+        batch = self._runtime.get_inputs()[0].shape[0]
+        self.fixed_batch: int | None = batch if isinstance(batch, int) else None
+        check_golden(self, package)
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> NetworkOutput:
         """Run one batch.
 
         Raises
         ------
+        OutOfMemory
+            The device has no memory for so many images.
         Unavailable
             The device failed; the study is tried again later.
         """
-        names = ["logits", "cam", "gate"] if self._has_gate else ["logits", "cam"]
+        wanted_rows = len(images)
+        if missing := (self.fixed_batch or wanted_rows) - wanted_rows:
+            images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+            targets = np.concatenate([targets, np.repeat(targets[-1:], missing)])
         try:
-            outputs = self._session.run(names, {"image": images, "target": targets})
-        except _FAILURES as error:
-            raise Unavailable(f"inference on {self.provider}: {type(error).__name__}") from error
-        logits, cam, *gate = (np.asarray(output) for output in outputs)
-        return NetworkOutput(logits, cam, gate[0] if gate else None)
-
-    def _check_golden(self, package: ModelPackage) -> None:
-        golden = package.manifest.golden
-        image = golden_input(package.manifest.pixels.size)
-        output = self.run(image, np.array([PREDICTED]))
-        expected = np.array([*golden.logits, *([] if golden.gate is None else [golden.gate])])
-        gate = output.gate if golden.gate is not None and output.gate is not None else np.empty(0)
-        found = np.concatenate([output.logits[0], np.atleast_1d(gate).ravel()])
-        difference = float(np.abs(found - expected).max())
-        if not difference <= golden.tolerance:
-            raise Misconfigured(
-                f"model package {package.folder}: the golden input is answered {difference:.2g} "
-                f"away from its stored answer (allowed {golden.tolerance:.2g}) on {self.provider}"
-            )
-
-
-def _wanted(provider: Literal["auto", "cuda", "cpu"]) -> list[str]:
-    available = ort.get_available_providers()
-    if provider == "cpu" or (provider == "auto" and CUDA not in available):
-        return [CPU]
-    if CUDA not in available:
-        raise Misconfigured(
-            "reading.provider is cuda, but this ONNX Runtime has no CUDA provider: "
-            'install wristd with the extra "gpu" instead of "cpu"'
+            outputs = self._runtime.run(self._names, {"image": images, "target": targets})
+        except FAILURES as error:
+            raise translated(error, self.provider) from error
+        rows = [np.asarray(output)[:wanted_rows] for output in outputs]
+        named = dict(zip(self._names, rows, strict=True))
+        return NetworkOutput(
+            named["logits"], named["cam"], named.get("gate"), named.get("finding_cams")
         )
-    return [CUDA, CPU]
+
+
+def check_golden(network: Network, package: ModelPackage) -> None:
+    """Compare the answer to the golden input with the one that was stored at export.
+
+    Raises
+    ------
+    Misconfigured
+        It is another one, or there is none.
+    """
+    golden = package.manifest.golden
+    where = f"model package {package.folder}: the golden input"
+    try:
+        output = network.run(golden_input(package.manifest.pixels.size), np.array([PREDICTED]))
+    except Unavailable as error:
+        raise Misconfigured(f"{where} is not answered: {error}") from error
+    expected = np.array([*golden.logits, *([] if golden.gate is None else [golden.gate])])
+    gate = output.gate if golden.gate is not None and output.gate is not None else np.empty(0)
+    found = np.concatenate([output.logits[0], np.atleast_1d(gate).ravel()])
+    if found.shape != expected.shape:
+        raise Misconfigured(
+            f"{where} is answered with {len(output.logits[0])} classes, "
+            f"the manifest names {len(golden.logits)}"
+        )
+    difference = float(np.abs(found - expected).max())
+    if not difference <= golden.tolerance:
+        raise Misconfigured(
+            f"{where} is answered {difference:.2g} away from its stored answer "
+            f"(allowed {golden.tolerance:.2g}) on {network.provider}"
+        )

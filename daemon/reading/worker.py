@@ -1,10 +1,13 @@
-"""Claim a job, read it, hand the reading to the reporter, settle it: one turn at a time."""
+"""What becomes of a job: claimed, opened, read, settled; and what an error means at each step.
+
+`Worker.turn` does it all for one job; `daemon.reading.pipeline` does the steps of several at once.
+"""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event
 
 from pydicom import Dataset
 
@@ -13,7 +16,8 @@ from daemon.crashpoints import crash_point
 from daemon.errors import Rejected, Unavailable
 from daemon.ledger.queue import Queue
 from daemon.logs import study_key
-from daemon.reading.read import Reader
+from daemon.reading.guard import Offline
+from daemon.reading.read import OpenStudy, Reader
 from daemon.records import Job, Reason, ResultFile, StudyReading
 from daemon.settings import Reading
 
@@ -22,6 +26,7 @@ logger = logging.getLogger(__name__)
 HELD = "alert_identity_conflict"
 QUARANTINED = "alert_study_quarantined"
 UNREPORTED = "alert_no_report"
+OFFLINE = "alert_model_offline"
 """Counters in the ledger: what a person should look at, shown by `wristd status`."""
 
 Reporter = Callable[[StudyReading, Sequence[Dataset]], list[ResultFile]]
@@ -30,10 +35,7 @@ Reporter = Callable[[StudyReading, Sequence[Dataset]], list[ResultFile]]
 
 @dataclass(frozen=True, eq=False)
 class Worker:
-    """One reader, working through the queue.
-
-    `turn` does at most one job and says whether there was one; `run` repeats it until `stop`.
-    """
+    """One reader with its queue; every job it claims ends settled, or queued again."""
 
     name: str
     queue: Queue
@@ -43,28 +45,87 @@ class Worker:
     settings: Reading
     clock: Clock
 
-    def run(self, stop: Event, idle_s: float = 0.5) -> None:
-        """Work until `stop` is set; the job in hand is finished first."""
-        while not stop.is_set():
-            try:
-                busy = self.turn()
-            except Unavailable as error:
-                logger.warning("reading waits: %s", error)
-                busy = False
-            if not busy:
-                stop.wait(idle_s)
-
     def turn(self) -> bool:
-        """Do the next job, if there is one."""
-        lease = timedelta(seconds=self.settings.lease_s)
-        job = self.queue.claim(self.name, self.clock(), lease)
-        if job is None:
-            return False
+        """Do the next job, if there is one, and say so."""
+        job = self.claim()
+        if job is not None:
+            self.do(job)
+        return job is not None
+
+    def do(self, job: Job) -> None:
+        """Do a claimed job from beginning to end."""
+        opened = self.open(job)
+        readings = self.infer([opened]) if isinstance(opened, OpenStudy) else [(job, opened)]
+        for one, reading in readings:
+            if reading is not None:
+                self.settle(one, reading)
+
+    def release(self) -> int:
+        """Queue what a predecessor of this name was doing when it ended."""
+        return self.queue.release(self.name)
+
+    def claim(self) -> Job | None:
+        """Take the next job, if there is one."""
+        return self.queue.claim(self.name, self.clock(), timedelta(seconds=self.settings.lease_s))
+
+    def open(self, job: Job) -> OpenStudy | StudyReading | None:
+        """Decode a job's images; a reading where there is nothing to infer, None after an error."""
         if job.attempt > self.settings.max_attempts:
             self._give_up(job, Reason.FAILED_REPEATEDLY)
-            return True
+            return None
+        opened = None
+        with self._settling_errors(job):
+            crash_point("read:before")
+            opened = self.reader.open(job, self.clock())
+        return opened  # noqa: RET504 - None after an error
+
+    def infer(self, studies: Sequence[OpenStudy]) -> list[tuple[Job, StudyReading | None]]:
+        """Read opened studies together; None after an error.
+
+        When they fail together each is tried alone: one must not take the others with it.
+        """
+        for study in studies:
+            self._keep(study.job)
+        if len(studies) > 1:
+            try:
+                readings = self.reader.infer(studies, self.clock())
+            except Unavailable as error:
+                logger.warning("%d studies failed together: %s", len(studies), error)
+            else:
+                return [(one.job, it) for one, it in zip(studies, readings, strict=True)]
+        return [(study.job, self._infer(study)) for study in studies]
+
+    def settle(self, job: Job, reading: StudyReading) -> None:
+        """Report a reading and settle its job."""
+        with self._settling_errors(job):
+            self._keep(job)
+            self._settle(job, reading)
+
+    def give_back(self, job: Job) -> None:
+        """Return a job untouched, because the daemon stops."""
+        self.queue.give_back(job, self.clock())
+
+    def _keep(self, job: Job) -> None:
+        """Prolong a lease of which others have used up half: jobs wait for each other here."""
+        now, lease = self.clock(), timedelta(seconds=self.settings.lease_s)
+        if job.lease_until - now < lease / 2:
+            self.queue.prolong(job, now, lease)
+
+    def _infer(self, study: OpenStudy) -> StudyReading | None:
+        reading = None
+        with self._settling_errors(study.job):
+            try:
+                [reading] = self.reader.infer([study], self.clock())
+            except Offline:
+                self.queue.ledger.count(OFFLINE)
+                reading = self.reader.unread(study.job, Reason.MODEL_OFFLINE, self.clock())
+        return reading
+
+    @contextmanager
+    def _settling_errors(self, job: Job) -> Iterator[None]:
+        """Decide what an error means for a job: refused for good, or tried again later."""
         try:
-            self._settle(job, self._read(job))
+            yield
         except Rejected as error:
             self._refuse(job, error)
         except (Unavailable, OSError, MemoryError) as error:
@@ -72,13 +133,6 @@ class Worker:
         except Exception as error:
             logger.exception("reading failed", extra=_context(job))
             self._try_later(job, error)
-        return True
-
-    def _read(self, job: Job) -> StudyReading:
-        crash_point("read:before")
-        if job.reason is not None:
-            return self.reader.unread(job, job.reason, self.clock())
-        return self.reader.read(job, self.clock())
 
     def _settle(self, job: Job, reading: StudyReading) -> None:
         held = reading.reason is Reason.IDENTITY_CONFLICT

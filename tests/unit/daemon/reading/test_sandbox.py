@@ -1,10 +1,13 @@
 """The decoding child."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
+from daemon.errors import Unavailable
 from daemon.reading.decode import NotReadable, decode
-from daemon.reading.sandbox import Decoder
+from daemon.reading.sandbox import Decoder, Decoders
 from daemon.records import Reason
 from daemon.settings import Reading
 from tests import phantoms
@@ -57,3 +60,19 @@ def test_an_image_that_takes_too_long_is_unreadable(image):
     with pytest.raises(NotReadable, match="limits"):
         hasty.decode(image)
     hasty.close()
+
+
+def test_ending_the_daemon_blames_no_image(image):
+    ended = Decoder(Reading())
+    ended.decode(image)
+    ended.close()
+    with pytest.raises(Unavailable, match="ended"):
+        ended.decode(image)
+
+
+def test_several_children_decode_at_once(image):
+    decoders = Decoders(Reading(), 2)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(decoders.decode, [image, image])
+    decoders.close()
+    assert np.array_equal(first.radiograph.values, second.radiograph.values)

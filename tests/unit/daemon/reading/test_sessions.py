@@ -5,7 +5,8 @@ import onnxruntime as ort
 import pytest
 
 from daemon.errors import Misconfigured, Unavailable
-from daemon.reading.sessions import CPU, CUDA, PREDICTED, Session
+from daemon.reading.providers import CPU, CUDA
+from daemon.reading.sessions import PREDICTED, Session
 from model.package import write_package
 from tests.graphs import SIZE, tiny_manifest, write_graph
 

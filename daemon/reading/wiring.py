@@ -1,0 +1,53 @@
+"""Build what reads, from the settings."""
+
+import logging
+import os
+
+from daemon.ledger.ledger import Ledger
+from daemon.reading.guard import DEGRADED, NO_DEVICE, Guard
+from daemon.reading.providers import is_missed
+from daemon.reading.sessions import Session
+from daemon.settings import Reading
+from model.package import ModelPackage
+
+logger = logging.getLogger(__name__)
+
+_MOST_OPENERS = 4
+
+
+def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker: str) -> Guard:
+    """Load a package on its device, measure it, and watch it from then on.
+
+    Raises
+    ------
+    Misconfigured
+        The package or the provider cannot be used.
+    """
+    session = Session(package, settings.provider, settings.threads)
+    guard = Guard(
+        network=session,
+        package=package,
+        settings=settings,
+        ledger=ledger,
+        worker=worker,
+        on_cpu=lambda: Session(package, "cpu", settings.threads),
+        fixed_batch=session.fixed_batch,
+    )
+    missed = is_missed(settings.provider, session.provider)
+    for why in DEGRADED:
+        guard.degrade(why, degraded=missed and why == NO_DEVICE)
+    guard.warm_up()
+    manifest = package.manifest
+    logger.info(
+        "model package %s %s (%s) on %s",
+        manifest.name,
+        manifest.version,
+        package.digest[:12],
+        session.provider,
+    )
+    return guard
+
+
+def openers(settings: Reading) -> int:
+    """Return how many images are decoded at the same time."""
+    return settings.decoders or min(len(os.sched_getaffinity(0)), _MOST_OPENERS)

@@ -1,0 +1,216 @@
+"""Several studies at once: each job is claimed once and settled once, whatever fails beside it."""
+
+import threading
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from daemon.clock import utc_now
+from daemon.errors import Unavailable
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.overview import study_states
+from daemon.ledger.queue import Queue
+from daemon.reading.decode import decode
+from daemon.reading.guard import Offline
+from daemon.reading.pipeline import Pipeline
+from daemon.reading.read import Reader
+from daemon.reading.sessions import NetworkOutput
+from daemon.reading.worker import Worker
+from daemon.records import Arrival
+from daemon.settings import Reading
+from model.package import write_package
+from tests import phantoms
+from tests.graphs import tiny_manifest, write_graph
+from tests.objects import dx, save
+from tests.tools import wait_until
+
+STUDIES = 12
+
+
+class Counting:
+    """Answers every image alike; remembers how many came together."""
+
+    provider = "CPUExecutionProvider"
+
+    def __init__(self):
+        self.batches = []
+        self.error = None
+        self.refuses = lambda images: False
+
+    def run(self, images, targets):
+        self.batches.append(len(images))
+        if self.error is not None:
+            raise self.error
+        if self.refuses(images):
+            raise Unavailable("inference")
+        number = len(images)
+        return NetworkOutput(
+            np.zeros((number, 2), np.float32), np.ones((number, 4, 4), np.float32), np.ones(number)
+        )
+
+
+class Site:
+    """A queue of studies, and a pipeline over it."""
+
+    def __init__(self, folder, package):
+        self.folder = folder
+        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.queue = Queue(self.ledger)
+        self.network = Counting()
+        self.reported = []
+        self.during_report = lambda reading: None
+        self.reader = Reader(package, self.network, folder, "s", self._decode)
+        self.opened = threading.Semaphore(0)
+        self.hold = None
+
+    def _decode(self, file):
+        self.opened.release()
+        if self.hold is not None:
+            self.hold.wait(10)
+        return decode(file, 10**8)
+
+    def _report(self, reading, sources):
+        self.during_report(reading)
+        self.reported.append(reading.study_uid)
+        return []
+
+    def add(self, picture):
+        before = utc_now() - timedelta(minutes=1)
+        save(dx(picture), self.folder / "0.dcm")
+        constant = ("1.3", "1.2.840", "p", "a" * 64, "0.dcm", 1, "MOD", before)
+        uids = [f"1.2.{number}" for number in range(STUDIES)]
+        self.ledger.record([Arrival(uid, f"{uid}.1", *constant) for uid in uids])
+        for study in self.ledger.waiting():
+            self.queue.enqueue(study.study_id, "recipe", before)
+
+    def worker(self, **settings):
+        chosen = Reading(**{"retry_delay_s": 0.05, "batch_wait_s": 0.2, **settings})
+        return Worker("w", self.queue, self.reader, self._report, ["pacs"], chosen, utc_now)
+
+    def states(self):
+        return [state.state for state in study_states(self.ledger, 100)]
+
+    def run_until(self, done, batch_size=4, **settings):
+        """Run a pipeline until `done()`; returns when all its threads have ended."""
+        stop = threading.Event()
+        pipeline = Pipeline(self.worker(**settings), 2, lambda: batch_size)
+        thread = threading.Thread(target=pipeline.run, args=(stop, 0.02))
+        thread.start()
+        try:
+            wait_until(done, "the pipeline", 30.0)
+        finally:
+            stop.set()
+            thread.join(15.0)
+        assert not thread.is_alive()
+
+    def all_settled(self):
+        return not {"queued", "running"} & set(self.states())
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return phantoms.wrist("PA", "L", spacing_mm=1.0)
+
+
+@pytest.fixture
+def site(tmp_path, picture):
+    graph = write_graph(tmp_path / "tiny.onnx")
+    package = write_package(tmp_path / "package", graph, tiny_manifest(graph), "")
+    site = Site(tmp_path, package)
+    site.add(picture)
+    yield site
+    site.ledger.close()
+
+
+def test_every_study_is_read_and_reported_once(site):
+    site.run_until(site.all_settled)
+    assert sorted(site.reported) == sorted(f"1.2.{n}" for n in range(STUDIES))
+    assert site.states() == ["done"] * STUDIES
+
+
+def test_images_of_several_studies_share_a_batch_of_bounded_size(site):
+    site.run_until(site.all_settled, batch_size=3)
+    assert sum(site.network.batches) == STUDIES
+    assert max(site.network.batches) == 3
+
+
+def test_a_batch_of_one_waits_for_no_other(site):
+    site.run_until(site.all_settled, batch_size=1, batch_wait_s=10.0)
+    assert site.network.batches == [1] * STUDIES
+
+
+def test_no_more_studies_are_claimed_than_may_be_in_hand(site):
+    running = []
+    site.during_report = lambda reading: running.append(site.states().count("running"))
+    site.run_until(site.all_settled, studies_in_hand=3)
+    assert max(running) <= 3
+
+
+def test_reporting_does_not_hold_the_device(site):
+    may_report = threading.Event()
+    site.during_report = lambda reading: may_report.wait(10)
+    read = []
+
+    def three_were_read_while_none_was_reported():
+        read.append(sum(site.network.batches))
+        if read[-1] >= 3 and not site.reported:
+            may_report.set()
+        return may_report.is_set() and site.all_settled()
+
+    site.run_until(three_were_read_while_none_was_reported, studies_in_hand=4)
+
+
+def test_a_stop_gives_back_what_was_not_read_without_charging_an_attempt(site):
+    site.hold = threading.Event()
+    threading.Timer(0.5, site.hold.set).start()
+
+    def two_are_being_decoded():
+        return site.states().count("running") == 6
+
+    site.run_until(two_are_being_decoded)
+    assert "running" not in site.states()
+    attempts = [state.attempts for state in study_states(site.ledger, 100)]
+    assert sorted(attempts)[:-2] == [0] * (STUDIES - 2)
+
+
+def test_a_job_that_failed_before_is_done_alone(site):
+    beside = {}
+
+    def note(reading):
+        beside[reading.study_uid] = site.states().count("running")
+
+    first = site.queue.claim("crashed", utc_now(), timedelta(seconds=60))
+    site.queue.release("crashed")
+    site.during_report = note
+    site.run_until(site.all_settled)
+    assert beside[first.study_uid] == 1
+    assert max(beside.values()) > 1
+
+
+def test_a_study_that_fails_in_a_batch_does_not_take_the_others_with_it(site):
+    site.network.refuses = lambda images: len(images) > 1
+    site.run_until(site.all_settled)
+    assert site.states() == ["done"] * STUDIES
+    assert max(site.network.batches) > 1
+
+
+def test_without_a_device_studies_are_answered_and_kept_for_a_replay(site):
+    site.network.error = Offline("the device is lost")
+    site.run_until(site.all_settled)
+    states = study_states(site.ledger, 100)
+    assert {(one.state, one.category, one.reason) for one in states} == {
+        ("done", "not analysed", "model offline")
+    }
+    assert site.ledger.counters()["alert_model_offline"] == STUDIES
+    assert len(site.reported) == STUDIES
+
+
+def test_a_job_that_waited_long_for_others_gets_its_lease_prolonged(site):
+    worker = site.worker(lease_s=30.0)
+    job = site.queue.claim("w", utc_now() - timedelta(seconds=20), timedelta(seconds=30))
+    opened = worker.open(job)
+    [(_, reading)] = worker.infer([opened])
+    assert site.queue.expire_leases(utc_now() + timedelta(seconds=20)) == 0
+    worker.settle(job, reading)
+    assert site.states().count("done") == 1
