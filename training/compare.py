@@ -81,7 +81,7 @@ def markdown(table: Mapping[str, Mapping[str, object]]) -> str:
     """Return the table for people."""
     lines = ["| variant | AUROC (95 %) | difference | each seed |", "|---|---|---|---|"]
     for name, row in table.items():
-        cells = [_range(row["auroc"]), _range(row["difference"])]
+        cells = [_range(row["auroc"], ".3f"), _range(row["difference"], "+.3f")]
         seeds = ", ".join(f"{value:.3f}" for value in _floats(row["each_seed"]))
         lines.append(f"| {name} | {cells[0]} | {cells[1]} | {seeds} |")
     return "\n".join(lines)
@@ -122,9 +122,9 @@ def _floats(values: object) -> list[float]:
     return [float(value) for value in values]
 
 
-def _range(figure: object) -> str:
-    value, low, high = _floats(figure)
-    return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+def _range(figure: object, form: str) -> str:
+    value, low, high = (format(part, form) for part in _floats(figure))
+    return f"{value} ({low} to {high})"
 
 
 if __name__ == "__main__":
