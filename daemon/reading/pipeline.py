@@ -2,7 +2,7 @@
 
 ::
 
-    claim -> opening (a thread and a decoder each) -> inferring (one) -> reporting (two)
+    claim -> opening (a thread and a decoder each) -> inferring (one) -> reporting (one)
 
 The ledger knows nothing of it: each job is claimed once, by one worker, and settled once. At most
 `studies_in_hand` jobs are held, which bounds memory and how long a claimed job may wait.
@@ -42,14 +42,12 @@ class Pipeline:
         Threads that decode and prepare.
     batch_size : callable
         Images that make a batch; it may shrink while the daemon runs.
-    reporters : int
-        Threads that build and write results: while one waits for the disk the other draws.
     """
 
     worker: Worker
     openers: int
     batch_size: Callable[[], int]
-    reporters: int = 2
+    reporters: int = 1
     _claimed: SimpleQueue[Job] = field(default_factory=SimpleQueue, init=False)
     _opened: SimpleQueue[OpenStudy] = field(default_factory=SimpleQueue, init=False)
     _read: SimpleQueue[tuple[Job, StudyReading]] = field(default_factory=SimpleQueue, init=False)
@@ -62,11 +60,7 @@ class Pipeline:
     def run(self, stop: Event, idle_s: float = 0.5) -> None:
         """Work until `stop` is set; what is not being worked on then goes back to the queue."""
         self._stop = stop
-        steps = (
-            [self._open] * self.openers
-            + [self._infer]
-            + [self._report] * int(__import__("os").environ.get("REP", "1"))
-        )
+        steps = [self._open] * self.openers + [self._infer] + [self._report] * self.reporters
         threads = [Thread(target=step, name="reading", daemon=True) for step in steps]
         for thread in threads:  # daemons: a decoder that hangs must not keep the process
             thread.start()
