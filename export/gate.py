@@ -55,7 +55,7 @@ class Trial:
             A difference is beyond its limit, or a finding's AUROC is lost beyond chance.
         """
         pictures = list(drawn(self.profile))
-        about = (self.classes, self.activation, self.precision)
+        about = (self.classes, self.activation)
         found = measure(graph, (self.reference, self.oracle), pictures, about)
         tasks: tuple[TaskChange, ...] = ()
         if films:
@@ -79,7 +79,7 @@ class Trial:
         asked = [self.findings[0].class_index]
         ours = gather(graph, batches(films, self.profile), asked)
         theirs = gather(self.reference, batches(films, self.profile), asked)
-        found = differences(ours, theirs, self.activation, self.precision)
+        found = differences(ours, theirs, self.activation)
         weights = draw([film.group for film in films])
         logits = (theirs["logits"], ours["logits"])
         tasks = []

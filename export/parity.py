@@ -21,8 +21,9 @@ Answer = dict[str, NDArray[np.float32]]
 """Outputs of a graph by name."""
 
 Answerer = Callable[[NDArray[np.float32], NDArray[np.int64]], Answer]
-_NEGLIGIBLE: dict[Precision, float] = {"fp32": 0.01, "fp16": 0.1, "int8": 0.1}
-"""A map is scaled at least by this part of the largest map: what cancels to less is rounding."""
+_NEGLIGIBLE = 0.1
+"""A map is scaled at least by this part of the largest map: one that nearly cancels out holds the
+rounding of what cancelled."""
 
 
 class ParityError(Exception):
@@ -88,7 +89,7 @@ def measure(
     graph: Answerer,
     references: tuple[Answerer, Answerer | None],
     pictures: Sequence[NDArray[np.float32]],
-    about: tuple[int, str, Precision],
+    about: tuple[int, str],
 ) -> dict[str, float]:
     """Return the largest differences over batches of pictures, each asked for every class.
 
@@ -97,32 +98,29 @@ def measure(
     graph : Answerer
     references : (reference, oracle or None)
     pictures : sequence of array [n, 3, size, size]
-    about : (classes, activation, precision)
+    about : (classes, activation)
 
     Returns
     -------
     dict
         ``logits``, ``probabilities``, ``cam``, ``gate`` where there is one, and ``cam_oracle``.
     """
-    classes, activation, precision = about
+    classes, activation = about
     reference, oracle = references
     ours = gather(graph, pictures, range(classes))
-    found = differences(ours, gather(reference, pictures, range(classes)), activation, precision)
+    found = differences(ours, gather(reference, pictures, range(classes)), activation)
     if oracle is not None:
         outside = gather(oracle, pictures, range(classes))
-        found["cam_oracle"] = differences(ours, outside, activation, precision)["cam"]
+        found["cam_oracle"] = differences(ours, outside, activation)["cam"]
     return found
 
 
-def differences(
-    ours: Answer, theirs: Answer, activation: str, precision: Precision = "fp32"
-) -> dict[str, float]:
+def differences(ours: Answer, theirs: Answer, activation: str) -> dict[str, float]:
     """Return the largest differences between two answers, of the outputs that both have."""
     found: dict[str, float] = {}
     for name in ours.keys() & theirs.keys():
         if "cam" in name:
-            part = _NEGLIGIBLE[precision]
-            worst = _largest(*(_scaled(a[name], theirs[name], part) for a in (ours, theirs)))
+            worst = _largest(*(_scaled(a[name], theirs[name]) for a in (ours, theirs)))
             found["cam"] = float(np.maximum(found.get("cam", 0.0), worst))  # keeps a NaN
             continue
         found[name] = _largest(ours[name], theirs[name])
@@ -143,12 +141,10 @@ def _largest(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     return float(np.abs(ours.astype(np.float64) - theirs).max())
 
 
-def _scaled(
-    cams: NDArray[np.float32], reference: NDArray[np.float32], part: float
-) -> NDArray[np.float32]:
+def _scaled(cams: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale maps [..., rows, columns] by their reference's largest values."""
     largest = reference.max(axis=(-2, -1), keepdims=True)
-    floor = max(float(largest.max()) * part, float(np.finfo(np.float32).tiny))
+    floor = max(float(largest.max()) * _NEGLIGIBLE, float(np.finfo(np.float32).tiny))
     return np.asarray(cams / np.maximum(largest, floor), dtype=np.float32)
 
 

@@ -105,7 +105,7 @@ def largest(fields, layer, folder, batches) -> dict[str, float]:
     random = np.random.default_rng(3)
     shape = (3, cam.size, cam.size)
     pictures = [random.standard_normal((n, *shape), np.float32) for n in batches]
-    about = (len(fields["classes"]), fields.get("activation", "softmax"), "fp32")
+    about = (len(fields["classes"]), fields.get("activation", "softmax"))
     answers = (of_network(cam), of_oracle(cam))
     return measure(of_graph(folder / "model.onnx"), answers, pictures, about)
 
