@@ -21,10 +21,7 @@ SMALL = {
         "layer1",
     ),
     "vgg": ({"kind": "vgg", "backbone": "vgg11", "classes": TWO}, None),
-    "densenet, before average pooling": (
-        {"kind": "densenet", "classes": TWO},
-        "features.transition3.conv",
-    ),
+    "densenet": ({"kind": "densenet", "classes": TWO}, None),
     "regnet": (
         {
             "kind": "regnet",
@@ -36,7 +33,13 @@ SMALL = {
     ),
     "vit": ({"kind": "vit", "backbone": "test_vit", "classes": TWO}, None),
     "pim over mobilenet": (
-        {"backbone": "mobilenetv2_050", "width": 16, "upsampling": "bilinear", "classes": TWO},
+        {
+            "backbone": "mobilenetv2_050",
+            "width": 16,
+            "upsampling": "bilinear",
+            "head": "average",
+            "classes": TWO,
+        },
         "level3",
     ),
 }
