@@ -13,6 +13,11 @@ import torch
 from torch import Tensor
 from torch._decomp import get_decompositions
 
+
+class UnsupportedError(Exception):
+    """The network holds an operator that cannot be exported; the message names it."""
+
+
 aten = torch.ops.aten
 Sizes = Sequence[int]
 
@@ -27,7 +32,7 @@ def convolution_backward(
     """
     _, stride, padding, dilation, transposed, _, groups, wanted = settings
     if transposed or wanted[1] or wanted[2]:
-        raise NotImplementedError("only the input's gradient of a plain convolution is traced")
+        raise UnsupportedError("only the input's gradient of a plain convolution is traced")
     if not wanted[0]:
         return None, None, None
     rest = []
@@ -55,7 +60,7 @@ def average_pool_backward(gradient: Tensor, inputs: Tensor, *settings: Any) -> T
     """
     kernel, stride, padding, rounds_up, counts_padding, divisor = settings
     if divisor is not None:
-        raise NotImplementedError("average pooling with a divisor of its own is not traced")
+        raise UnsupportedError("average pooling with a divisor of its own is not traced")
     stride = stride or kernel
     pooled = [
         aten.avg_pool2d(

@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from export.decompositions import DECOMPOSITIONS
+from export.decompositions import DECOMPOSITIONS, UnsupportedError
 from model.gradcam import PREDICTED, GradCam
 
 OPSET = 18
@@ -22,10 +22,6 @@ _LARGEST_FILE = 1.8e9
 """Bytes of weights; a protobuf file ends at 2 GB."""
 _TRACED_BATCH = 5
 """Larger than 1 and equal to no other size, so that nothing is mistaken for the batch."""
-
-
-class UnsupportedError(Exception):
-    """The network holds an operator that cannot be exported; the message names it."""
 
 
 def write_graph(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.convert import export_package
-from export.graph import UnsupportedError
+from export.decompositions import UnsupportedError
 from export.parity import ParityError
 from export.pictures import FilmsError
 from export.trace import export_checkpoint

@@ -2,14 +2,22 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
-from export.decompositions import DECOMPOSITIONS
+from export.decompositions import DECOMPOSITIONS, UnsupportedError
+from export.graph import write_plain_graph
 
 _RANDOM = torch.Generator().manual_seed(1)
-SQUARE, LARGE, SINGLE = (  # fixed here: drawn while tracing, they would be drawn anew in each call
-    torch.randn(shape, generator=_RANDOM) for shape in ((6, 4, 3, 3), (6, 4, 5, 5), (8, 1, 3, 3))
+(
+    SQUARE,
+    LARGE,
+    SINGLE,
+    RISING,
+) = (  # fixed here: drawn while tracing, they would be drawn anew in each call
+    torch.randn(shape, generator=_RANDOM)
+    for shape in ((6, 4, 3, 3), (6, 4, 5, 5), (8, 1, 3, 3), (3, 2, 3, 3))
 )
 
 LAYERS = {
@@ -54,3 +62,31 @@ def test_traced_gradient_is_that_of_autograd_and_needs_no_backward_operator(name
     assert torch.allclose(traced(x), gradient(x), atol=1e-5)
     called = [str(node.target) for node in traced.graph.nodes]
     assert not [word for word in NOT_EXPORTED if any(word in name for name in called)]
+
+
+class Refused(nn.Module):
+    """Asks for the gradient of a layer that cannot be traced."""
+
+    def forward(self, image):
+        leaf = image.detach().requires_grad_(True)
+        out = functional.conv_transpose2d(leaf, RISING)
+        return torch.autograd.grad(out, leaf, torch.ones_like(out))[0]
+
+
+class Untranslated(nn.Module):
+    """Uses an operator that ONNX does not have."""
+
+    def forward(self, image):
+        return torch.linalg.svdvals(image)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [(Refused(), "plain convolution is traced"), (Untranslated(), "linalg_svd")],
+    ids=["gradient", "operator"],
+)
+def test_what_cannot_be_exported_is_named_in_one_line(network, words, tmp_path):
+    with pytest.raises(UnsupportedError, match=words) as raised:
+        write_plain_graph(network, 8, tmp_path / "model.onnx", "out")
+    assert len(str(raised.value).splitlines()) == 1
+    assert not (tmp_path / "model.onnx").exists()
