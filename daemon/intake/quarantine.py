@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from daemon.intake.spool import FILE, Part, sync_folder
+from daemon.durable import sync_folder
+from daemon.intake.spool import FILE, Part
 
 logger = logging.getLogger(__name__)
 

@@ -164,12 +164,3 @@ class Spool:
         """Return the files that are not `known` (paths relative to the spool), oldest first."""
         unknown = [path for path in self.folder.glob(f"*{FILE}") if path.name not in known]
         return sorted(unknown, key=lambda path: path.stat().st_mtime_ns)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

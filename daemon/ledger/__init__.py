@@ -3,7 +3,7 @@
 tables      the schema
 ledger      opening the database, and what intake and operators ask of it
 arrivals    recording what arrives
-queue       jobs: enqueue, claim, finish, fail
+queue       jobs: enqueue, claim, finish, fail; inputs: what a job is about
 deliveries  due, settled, postponed, parked
 commitments what destinations promise to keep
 promises    what peers asked us to keep

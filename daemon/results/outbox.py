@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from daemon.durable import sync_folder
 from daemon.errors import Unavailable
 from daemon.logs import study_key
 from daemon.records import ResultFile
@@ -42,8 +43,8 @@ def write(objects: Sequence[ResultObject], outbox: Path, study_uid: str) -> list
             list(pool.map(_write_checked, objects, parts.values()))
         for file, part in parts.items():
             part.replace(file)
-        _sync(folder)
-        _sync(outbox)
+        sync_folder(folder)
+        sync_folder(outbox)
     except OSError as error:
         raise Unavailable(f"outbox: {error.strerror or type(error).__name__}") from error
     finally:
@@ -63,15 +64,6 @@ def _write_checked(result: ResultObject, part: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     check_file(part)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _record(result: ResultObject, outbox: Path, folder: Path) -> ResultFile:
