@@ -23,6 +23,8 @@ _LONG_FORM = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _SHORT_FORM = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split(),
 )
+_FORMS = {order: (struct.Struct(f"{order}HH2sH"), struct.Struct(f"{order}L")) for order in "<>"}
+"""Tag, VR and short length; long length."""
 _LAST_FOREIGN_TAG = 0x0002FFFF
 """Groups 0000 and 0002 have no place in a data set (PS3.5 7.1)."""
 _DELIMITING_GROUP = 0xFFFE
@@ -168,23 +170,18 @@ def _change_level(levels: list[bool], element: Element) -> None:
 
 
 def _element_at(data: memoryview, position: int, order: str, implicit: bool) -> Element:
+    short, long = _FORMS[order]
     try:
-        return _read_element(data, position, order, implicit)
+        group, number, vr, length = short.unpack_from(data, position)
+        if implicit or group == _DELIMITING_GROUP:
+            [length] = long.unpack_from(data, position + 4)
+            return Element(group << 16 | number, position + 8, length, implicit)
+        if vr in _SHORT_FORM:
+            return Element(group << 16 | number, position + 8, length)
+        if vr in _LONG_FORM:
+            [length] = long.unpack_from(data, position + 8)
+            inside = vr == b"UN"  # PS3.5 6.2.2
+            return Element(group << 16 | number, position + 12, length, inside)
     except struct.error as error:
         raise Unreadable("data set is truncated") from error
-
-
-def _read_element(data: memoryview, position: int, order: str, implicit: bool) -> Element:
-    group, number = struct.unpack_from(f"{order}HH", data, position)
-    tag = group << 16 | number
-    if implicit or group == _DELIMITING_GROUP:
-        [length] = struct.unpack_from(f"{order}L", data, position + 4)
-        return Element(tag, position + 8, length, implicit)
-    vr = bytes(data[position + 4 : position + 6])
-    if vr in _SHORT_FORM:
-        [length] = struct.unpack_from(f"{order}H", data, position + 6)
-        return Element(tag, position + 8, length)
-    if vr in _LONG_FORM:
-        [length] = struct.unpack_from(f"{order}L", data, position + 8)
-        return Element(tag, position + 12, length, implicit_inside=vr == b"UN")  # PS3.5 6.2.2
     raise Unreadable("data set has an unknown value representation")

@@ -149,7 +149,9 @@ def _storescp(
     with ExitStack() as stack:
         with _environment(environment):
             port = stack.enter_context(
-                running_storescp(folder / name.replace(" ", "-"), "-uf", *options, ae_title="BENCH")
+                running_storescp(
+                    folder / name.replace(" ", "-"), "-uf", "+xa", *options, ae_title="BENCH"
+                )
             )
         pid = min(set(_tree(os.getpid())) - before)
         yield Measured(name, "BENCH", port, pid, is_slow)

@@ -1,6 +1,8 @@
 """Files in the spool: whole or absent."""
 
+import hashlib
 import os
+import random
 
 import pytest
 
@@ -45,6 +47,14 @@ def test_what_was_written_can_be_read_before_it_is_kept(spool):
     part.write(memoryview(b"c"))
     assert part.content() == b"ab" * 2_000_000 + b"c"
     part.discard()
+
+
+@pytest.mark.parametrize("size", [1, 131_066, (1 << 20) - 1, 1 << 20, 3_333_333])
+def test_the_hash_is_that_of_the_bytes_in_whatever_pieces_they_came(spool, size):
+    content = random.Random(size).randbytes(size)
+    stored = keep(spool, *(content[start : start + 99_999] for start in range(0, size, 99_999)))
+    assert stored.sha256 == hashlib.sha256(content).hexdigest()
+    assert (spool.folder / stored.file).read_bytes() == content
 
 
 def test_a_discarded_part_leaves_nothing_and_may_be_discarded_again(spool):
