@@ -59,8 +59,8 @@ class Arrival:
         From the data set; valid UIDs.
     patient_key : str
         Hash of PatientID and its issuer: tells patients apart without naming them.
-    sha256 : str
-        Of the stored file.
+    digest : str
+        BLAKE3 of the stored file, hexadecimal.
     file : str
         Path relative to the spool.
     size : int
@@ -75,7 +75,7 @@ class Arrival:
     sop_class_uid: str
     transfer_syntax_uid: str
     patient_key: str
-    sha256: str
+    digest: str
     file: str
     size: int
     calling_ae: str
@@ -119,7 +119,7 @@ class Instance:
     sop_class_uid: str
     patient_key: str
     file: str
-    sha256: str
+    digest: str
 
 
 @dataclass(frozen=True)

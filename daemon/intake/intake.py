@@ -4,7 +4,6 @@ The object is never held in memory: it is hashed while it is written, and judged
 the disk.
 """
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from daemon.intake.counts import Counts
 from daemon.intake.disk import Watermarks
 from daemon.intake.part10 import file_start, offer_of
 from daemon.intake.quarantine import set_aside
-from daemon.intake.spool import Part, Spool, Stored
+from daemon.intake.spool import Part, Spool, Stored, digest_of
 from daemon.logs import study_key
 from daemon.records import Arrival, Receipt
 
@@ -84,10 +83,10 @@ class Intake:
 
     def _adopt(self, path: Path) -> bool:
         content = path.read_bytes()
-        sha256 = hashlib.sha256(content).hexdigest()
-        if not self.spool.is_whole(path, sha256):  # named, but never acknowledged
+        digest = digest_of(content)
+        if not self.spool.is_whole(path, digest):  # named, but never acknowledged
             logger.warning("spool: a half file")
-            set_aside(path, sha256, self.quarantine)
+            set_aside(path, digest, self.quarantine)
             return False
         try:
             verdict = admit(offer_of(content), self.max_object_bytes)
@@ -95,9 +94,9 @@ class Intake:
             verdict = None
             logger.warning("spool: a file that is not ours: %s", error)
         if not isinstance(verdict, Admitted):
-            set_aside(path, sha256, self.quarantine)
+            set_aside(path, digest, self.quarantine)
             return False
-        stored = Stored(file=path.name, sha256=sha256, size=len(content))
+        stored = Stored(file=path.name, digest=digest, size=len(content))
         self.committer.record(_arrival(verdict, stored, ADOPTED, self.clock))
         return True
 
@@ -150,7 +149,7 @@ class Incoming:
         except Refused as refused:
             self._intake.counts.add(refused.refusal)
             if self._part is not None and refused.refusal in _TO_QUARANTINE:
-                set_aside(self._part, self._part.sha256, self._intake.quarantine)
+                set_aside(self._part, self._part.digest, self._intake.quarantine)
             raise
         finally:
             self.abandon()
@@ -241,7 +240,7 @@ def _arrival(admitted: Admitted, stored: Stored, calling_ae: str, clock: Clock) 
         sop_class_uid=admitted.sop_class_uid,
         transfer_syntax_uid=admitted.transfer_syntax_uid,
         patient_key=admitted.patient_key,
-        sha256=stored.sha256,
+        digest=stored.digest,
         file=stored.file,
         size=stored.size,
         calling_ae=calling_ae,

@@ -9,12 +9,12 @@ from daemon.intake.spool import FILE, Part
 logger = logging.getLogger(__name__)
 
 
-def set_aside(refused: Part | Path, sha256: str, folder: Path) -> None:
+def set_aside(refused: Part | Path, digest: str, folder: Path) -> None:
     """Move a refused file into the quarantine; the same bytes are kept once.
 
     A failing disk only costs the copy: the sender has been told that the object was refused.
     """
-    final = folder / f"{sha256}{FILE}"
+    final = folder / f"{digest}{FILE}"
     try:
         if isinstance(refused, Part):
             refused.sync()

@@ -5,13 +5,14 @@ and its name have been synced; names are synced for many files at once. They com
 never from a UID, so the same bytes always land in the same place and no peer chooses a path.
 """
 
-import hashlib
 import mmap
 import os
 import shutil
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+
+from blake3 import blake3
 
 from daemon.crashpoints import crash_point
 
@@ -21,13 +22,21 @@ _NAME_LENGTH = 32
 _WRITE_BACK_BYTES = 1 << 20
 
 
+def digest_of(content: bytes) -> str:
+    """Return what names a file of this content: its BLAKE3, hexadecimal.
+
+    As collision-resistant as SHA-256, which was a quarter of the time that a large image took.
+    """
+    return blake3(content).hexdigest()
+
+
 @dataclass(frozen=True)
 class Stored:
     """A file of the spool."""
 
     file: str
     """Path relative to the spool."""
-    sha256: str
+    digest: str
     size: int
 
 
@@ -44,20 +53,20 @@ class Part:
         self.path = path
         self.size = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        self._digest = hashlib.sha256()
+        self._hash = blake3()
         self._written_back = 0
 
     @property
-    def sha256(self) -> str:
+    def digest(self) -> str:
         """Of what has been written."""
-        return self._digest.hexdigest()
+        return self._hash.hexdigest()
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append; the disk begins its work early, so that the sync need not wait for all of it."""
         written = os.write(self._descriptor, chunk)
         while written < len(chunk):
             written += os.write(self._descriptor, chunk[written:])
-        self._digest.update(chunk)
+        self._hash.update(chunk)
         self.size += written
         fresh = self.size - self._written_back
         if fresh >= _WRITE_BACK_BYTES:
@@ -123,8 +132,8 @@ class Spool:
         OSError
             The disk does not take it.
         """
-        sha256 = part.sha256
-        stored = Stored(f"{sha256[:_NAME_LENGTH]}{FILE}", sha256, part.size)
+        digest = part.digest
+        stored = Stored(f"{digest[:_NAME_LENGTH]}{FILE}", digest, part.size)
         crash_point("part-written")
         part.name(self.folder / stored.file)
         crash_point("part-named")
@@ -149,9 +158,9 @@ class Spool:
             os.close(names)
 
     @staticmethod
-    def is_whole(path: Path, sha256: str) -> bool:
+    def is_whole(path: Path, digest: str) -> bool:
         """Tell whether a file of the spool holds what its name promises."""
-        return path.stem == sha256[:_NAME_LENGTH]
+        return path.stem == digest[:_NAME_LENGTH]
 
     def discard_parts(self) -> int:
         """Remove what was being written when the daemon died; returns how many files."""

@@ -24,7 +24,7 @@ def inputs_of(connection: Connection, job_id: int) -> tuple[Instance, ...]:
             sop_class_uid=row.sop_class_uid,
             patient_key=row.patient_key,
             file=row.file,
-            sha256=row.sha256,
+            digest=row.digest,
         )
         for row in connection.execute(query.with_only_columns(*InstanceRow.__table__.columns))
     )

@@ -67,13 +67,13 @@ class Queue:
                 update(StudyRow).where(StudyRow.id == study_id).values(waiting_since=None)
             )
             instances = connection.execute(
-                select(InstanceRow.id, InstanceRow.sop_instance_uid, InstanceRow.sha256)
+                select(InstanceRow.id, InstanceRow.sop_instance_uid, InstanceRow.digest)
                 .where(InstanceRow.study_id == study_id, InstanceRow.conflicting.is_(False))
                 .order_by(InstanceRow.sop_instance_uid)
             ).all()
             if not instances:
                 return None
-            key = "\n".join(f"{row.sop_instance_uid} {row.sha256}" for row in instances)
+            key = "\n".join(f"{row.sop_instance_uid} {row.digest}" for row in instances)
             new = upsert(connection, JobRow).values(
                 study_id=study_id,
                 inputs_digest=hashlib.sha256(key.encode()).hexdigest(),

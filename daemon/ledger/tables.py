@@ -78,14 +78,18 @@ class InstanceRow(Base):
     """A stored object. Another content under the same SOP Instance UID is `conflicting`."""
 
     __tablename__ = "instance"
-    __table_args__ = (UniqueConstraint("sop_instance_uid", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint(
+            "sop_instance_uid", "digest", name="uq_instance_sop_instance_uid_sha256"
+        ),  # SQLite cannot rename a constraint
+    )
     id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     patient_key: Mapped[str] = mapped_column(String(64))
-    sha256: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64))
     file: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
     calling_ae: Mapped[str] = mapped_column(String(16))

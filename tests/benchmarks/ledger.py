@@ -44,7 +44,7 @@ def arrival(number: int) -> Arrival:
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         patient_key=f"{number:064x}",
-        sha256=f"{number:064x}",
+        digest=f"{number:064x}",
         file=f"{number:032x}.dcm",
         size=210_000,
         calling_ae="MODALITY",

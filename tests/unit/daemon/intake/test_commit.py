@@ -53,7 +53,7 @@ def arrival(number):
         sop_class_uid="1.2",
         transfer_syntax_uid="1.2",
         patient_key="p",
-        sha256=f"{number:064}",
+        digest=f"{number:064}",
         file=f"{number}.dcm",
         size=1,
         calling_ae="MODALITY",

@@ -1,12 +1,11 @@
 """Files in the spool: whole or absent."""
 
-import hashlib
 import os
 import random
 
 import pytest
 
-from daemon.intake.spool import Spool
+from daemon.intake.spool import Spool, digest_of
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def test_what_was_written_can_be_read_before_it_is_kept(spool):
 def test_the_hash_is_that_of_the_bytes_in_whatever_pieces_they_came(spool, size):
     content = random.Random(size).randbytes(size)
     stored = keep(spool, *(content[start : start + 99_999] for start in range(0, size, 99_999)))
-    assert stored.sha256 == hashlib.sha256(content).hexdigest()
+    assert stored.digest == digest_of(content)
     assert (spool.folder / stored.file).read_bytes() == content
 
 

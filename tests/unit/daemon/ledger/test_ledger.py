@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, study_states
 from daemon.ledger.queue import Queue
+from daemon.ledger.schema import MIGRATIONS, bring_up_to_date
 from daemon.ledger.tables import Base
 from daemon.records import (
     Arrival,
@@ -59,7 +62,7 @@ def arrival(number=1, study="1.2.3", content="a", at=NOW):
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         patient_key="p",
-        sha256=content * 64,
+        digest=content * 64,
         file=f"{study}/{number}-{content}.dcm",
         size=10,
         calling_ae="MODALITY",
@@ -76,6 +79,14 @@ def reading(category=Category.POSITIVE, reason=None):
 
 def result(uid="2.25.1"):
     return ResultFile("SR", "1.2.840.10008.5.1.4.1.1.88.34", uid, "2.25.9", "1.2", f"{uid}.dcm")
+
+
+def rows(ledger):
+    with ledger.engine.connect() as connection:
+        return {
+            table.name: connection.execute(select(table)).all()
+            for table in Base.metadata.sorted_tables
+        }
 
 
 def one_job(ledger, queue):
@@ -95,7 +106,7 @@ def test_other_content_under_the_same_uid_is_kept_beside_and_not_read(ledger, qu
     assert len(ledger.files()) == 2
     [study] = ledger.waiting()
     queue.enqueue(study.study_id, "recipe", NOW)
-    assert [i.sha256[0] for i in queue.claim("w", NOW, LEASE).instances] == ["a"]
+    assert [i.digest[0] for i in queue.claim("w", NOW, LEASE).instances] == ["a"]
 
 
 def test_each_instance_prolongs_the_quiet_period_of_its_study(ledger):
@@ -274,6 +285,19 @@ def test_sqlite_commits_are_synced_in_full(tmp_path):
 def test_the_migrations_make_exactly_the_schema_of_the_tables(ledger):
     with ledger.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_no_row_is_lost_on_the_way_down_one_version_and_up_again(ledger, queue):
+    one_job(ledger, queue)
+    ledger.record([arrival(2)])
+    before = rows(ledger)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = ledger.engine
+    command.downgrade(config, "-1")
+    bring_up_to_date(ledger.engine)
+    assert rows(ledger) == before
+    assert len(before["instance"]) == 2
 
 
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path):
