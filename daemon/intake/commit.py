@@ -1,12 +1,13 @@
 """Record arrivals together: whoever waits shares the next sync of names and the next transaction.
 
-Both cost much the same however much they cover. Each association leaves its arrival and queues for
-the turn; who gets the turn commits all that wait, and the others find theirs done.
+Both cost much the same however much they cover. The first association that comes leads: it commits
+all that wait, wakes them, and hands the lead to one of those that came meanwhile. Nobody wakes but
+to go on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+from threading import Condition, Semaphore
 
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
@@ -20,11 +21,10 @@ class _Waiting:
 
     arrival: Arrival
     receipt: Receipt | None = None
-    problem: str | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        return self.receipt is not None or self.problem is not None
+    problem: str = "not committed"
+    is_settled: bool = False
+    woken: Semaphore = field(default_factory=lambda: Semaphore(0))
+    """Released when it is settled, or shall lead."""
 
 
 class Committer:
@@ -40,9 +40,9 @@ class Committer:
     def __init__(self, ledger: Ledger, sync_names: Callable[[], None]) -> None:
         self._ledger = ledger
         self._sync_names = sync_names
-        self._turn = Lock()
-        self._lock = Lock()
+        self._change = Condition()
         self._waiting: list[_Waiting] = []
+        self._is_led = False
         self._is_closed = False
 
     def record(self, arrival: Arrival) -> Receipt:
@@ -54,29 +54,41 @@ class Committer:
             Disk or ledger do not take it now.
         """
         mine = _Waiting(arrival)
-        with self._lock:
+        with self._change:
             if self._is_closed:
                 raise Unavailable("the receiver has stopped")
             self._waiting.append(mine)
-        with self._turn:
-            if not mine.is_settled:
-                self._flush()
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            mine.woken.acquire()
+        if not mine.is_settled:
+            self._lead()
         if mine.receipt is None:
-            raise Unavailable(mine.problem or "not committed")
+            raise Unavailable(mine.problem)
         return mine.receipt
 
     def close(self) -> None:
-        """Finish what waits; nothing is taken after this."""
-        with self._lock:
+        """Let what waits be finished; nothing is taken after this."""
+        with self._change:
             self._is_closed = True
-        with self._turn:
-            self._flush()
+            self._change.wait_for(lambda: not self._is_led)
 
-    def _flush(self) -> None:
-        with self._lock:
+    def _lead(self) -> None:
+        with self._change:
             batch, self._waiting = self._waiting, []
-        if not batch:
-            return
+        try:
+            self._commit(batch)
+        finally:
+            with self._change:
+                following = self._waiting[:1]
+                self._is_led = bool(following)
+                self._change.notify_all()
+            for one in batch:
+                one.is_settled = True
+            for one in following + batch:
+                one.woken.release()
+
+    def _commit(self, batch: list[_Waiting]) -> None:
         try:
             self._sync_names()
             crash_point("names-synced")

@@ -91,6 +91,31 @@ def test_when_the_transaction_fails_everybody_in_it_is_told(committer, ledger):
     assert committer.record(arrival(1)) is Receipt.NEW
 
 
+def test_nobody_waits_for_ever_when_the_one_who_leads_fails(committer, ledger):
+    def fail(_arrivals):
+        ledger.begun.set()
+        ledger.go.wait(5)
+        raise RuntimeError("a defect")
+
+    ledger.record = fail
+    with ThreadPoolExecutor(20) as pool:
+        receipts = submit_all(pool, committer, ledger, 8)
+        ledger.go.set()
+        assert all(one.exception(5) is not None for one in receipts)
+    del ledger.record
+    assert committer.record(arrival(1)) is Receipt.NEW
+
+
+def test_the_end_waits_for_those_who_wait(committer, ledger):
+    with ThreadPoolExecutor(20) as pool:
+        receipts = submit_all(pool, committer, ledger, 8)
+        closing = pool.submit(committer.close)
+        assert not closing.done()
+        ledger.go.set()
+        closing.result(5)
+        assert {one.result(5) for one in receipts} == {Receipt.NEW}
+
+
 def test_names_that_cannot_be_synced_are_not_entered_in_the_ledger(ledger):
     def fail():
         raise OSError(errno.EIO, "told to fail")
