@@ -5,12 +5,12 @@ all that wait, wakes them, and hands the lead to one of those that came meanwhil
 to go on.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Condition, Semaphore
 
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
+from daemon.intake.spool import Spool
 from daemon.ledger.ledger import Ledger
 from daemon.records import Arrival, Receipt
 
@@ -33,13 +33,13 @@ class Committer:
     Parameters
     ----------
     ledger : Ledger
-    sync_names : callable
-        Makes the names of the files durable, before the ledger speaks of them; raises OSError.
+    spool : Spool
+        Its names are synced before the ledger speaks of them.
     """
 
-    def __init__(self, ledger: Ledger, sync_names: Callable[[], None]) -> None:
+    def __init__(self, ledger: Ledger, spool: Spool) -> None:
         self._ledger = ledger
-        self._sync_names = sync_names
+        self._spool = spool
         self._change = Condition()
         self._waiting: list[_Waiting] = []
         self._is_led = False
@@ -90,9 +90,10 @@ class Committer:
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            self._sync_names()
-            crash_point("names-synced")
-            receipts = self._ledger.record([one.arrival for one in batch])
+            with self._spool.turn():
+                self._spool.sync_names()
+                crash_point("names-synced")
+                receipts = self._ledger.record([one.arrival for one in batch])
         except (OSError, Unavailable) as error:
             for one in batch:
                 one.problem = str(error)

@@ -56,17 +56,17 @@ class ReceiverProcesses:
 
     def _keep_running(self, number: int, listening: socket.socket) -> None:
         while not self._stopping.is_set():
-            child = self._start(listening)
+            child = self._start(number, listening)
             self._children[number] = child
             code = self._watch(child)
             if not self._stopping.is_set():
                 logger.error("receiver process %d ended with %s; starting another", number, code)
                 self._stopping.wait(RESTART_AFTER_S)
 
-    def _start(self, listening: socket.socket) -> subprocess.Popen[str]:
+    def _start(self, number: int, listening: socket.socket) -> subprocess.Popen[str]:
         descriptor = listening.fileno()
         child = subprocess.Popen(
-            [sys.executable, "-m", PROGRAM, str(descriptor)],
+            [sys.executable, "-m", PROGRAM, str(descriptor), str(number)],
             stdin=subprocess.PIPE,
             pass_fds=[descriptor],
             env={**os.environ, **_SMALL},

@@ -63,7 +63,7 @@ class Reception:
         self._spool = spool
         self._tls = _tls(limits)
         self._counts = Counts(ledger)
-        self._committer = Committer(ledger, spool.sync_names)
+        self._committer = Committer(ledger, spool)
         self._connections = Connections(
             limits.max_half_open, limits.max_associations, limits.max_associations_per_peer
         )

@@ -5,9 +5,12 @@ and its name have been synced; names are synced for many files at once. They com
 never from a UID, so the same bytes always land in the same place and no peer chooses a path.
 """
 
+import fcntl
 import mmap
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -140,6 +143,19 @@ class Spool:
         part.sync()
         crash_point("file-synced")
         return stored
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other process has its turn on this folder.
+
+        Receiver processes commit one after the other anyhow; here they wait in the kernel's queue,
+        while a database that is locked would have them ask again after a sleep.
+        """
+        fcntl.flock(self._names, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._names, fcntl.LOCK_UN)
 
     def sync_names(self) -> None:
         """Make the names of all that was kept durable.

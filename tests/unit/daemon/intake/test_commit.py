@@ -9,6 +9,7 @@ import pytest
 
 from daemon.errors import Unavailable
 from daemon.intake.commit import Committer
+from daemon.intake.spool import Spool
 from daemon.ledger.ledger import Ledger
 from daemon.records import Arrival, Receipt
 
@@ -39,8 +40,15 @@ def ledger(tmp_path):
 
 
 @pytest.fixture
-def committer(ledger):
-    opened = Committer(ledger, lambda: None)
+def spool(tmp_path):
+    opened = Spool(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def committer(ledger, spool):
+    opened = Committer(ledger, spool)
     yield opened
     ledger.go.set()
     opened.close()
@@ -116,13 +124,14 @@ def test_the_end_waits_for_those_who_wait(committer, ledger):
         assert {one.result(5) for one in receipts} == {Receipt.NEW}
 
 
-def test_names_that_cannot_be_synced_are_not_entered_in_the_ledger(ledger):
+def test_names_that_cannot_be_synced_are_not_entered_in_the_ledger(committer, ledger, spool):
     def fail():
         raise OSError(errno.EIO, "told to fail")
 
+    spool.sync_names = fail
     ledger.go.set()
     with pytest.raises(Unavailable):
-        Committer(ledger, fail).record(arrival(1))
+        committer.record(arrival(1))
     assert ledger.files() == set()
 
 

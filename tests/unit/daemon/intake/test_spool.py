@@ -2,6 +2,7 @@
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,3 +85,19 @@ def test_orphans_are_the_files_that_are_not_known_in_the_order_they_came(spool):
     for age, stored in enumerate(unknown):
         os.utime(spool.folder / stored.file, ns=(0, 10 - age))
     assert spool.orphans({known.file}) == [spool.folder / one.file for one in reversed(unknown)]
+
+
+def test_only_one_process_has_the_turn(spool):
+    other = Spool(spool.folder)
+    with ThreadPoolExecutor(1) as pool:
+        with spool.turn():
+            waiting = pool.submit(_take_turn, other)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+        waiting.result(5)
+    other.close()
+
+
+def _take_turn(spool):
+    with spool.turn():
+        pass
