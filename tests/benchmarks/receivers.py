@@ -68,7 +68,7 @@ def _tree(root: int) -> list[int]:
 def all_receivers(folder: Path, ours: tuple[int, ...]) -> Iterator[list[Measured]]:
     """Run every receiver; `ours` has a wristd for each number of processes."""
     with ExitStack() as stack:
-        found = [stack.enter_context(_wristd(folder, number)) for number in ours]
+        found = [stack.enter_context(wristd(folder, number)) for number in ours]
         found += [
             stack.enter_context(_storescp(folder, "storescp", {}, (), is_slow=True)),
             stack.enter_context(
@@ -93,7 +93,7 @@ def all_receivers(folder: Path, ours: tuple[int, ...]) -> Iterator[list[Measured
 
 
 @contextmanager
-def _wristd(folder: Path, processes: int) -> Iterator[Measured]:
+def wristd(folder: Path, processes: int) -> Iterator[Measured]:
     place = Place(root=folder / f"wristd-{processes}")
     place.create()
     limits = Limits(host="127.0.0.1", port=0, processes=processes, warn_free_bytes=0)
