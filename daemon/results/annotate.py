@@ -12,7 +12,7 @@ from daemon.records import Category, FindingScore, ImageReading
 from daemon.results.frame import GUTTER, Framed, Line, framed, plain_copy
 from daemon.results.instance import Basis
 from daemon.results.language import Language
-from daemon.results.region import Box, region_of
+from daemon.results.region import Box
 from daemon.results.sheet import COLOURS, Letters
 from daemon.results.wording import OUTLINES, display, leading
 
@@ -36,7 +36,7 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
     several = len(found) > 1
     lines = head_lines(image, basis.say)
     drawn = framed(plain_copy(image), title, lines, basis, gutters=several)
-    boxes = [(score, region_of(image, score.finding)) for score in found]
+    boxes = basis.outlined(image)
     pen = max(_THINNEST, round(max(drawn.rows, drawn.columns) * _PEN))
     heights: list[float] = []
     for number, (score, box) in enumerate(boxes, start=1):

@@ -28,7 +28,7 @@ from daemon.records import Category, FindingScore, ImageReading, Reason
 from daemon.results import codes
 from daemon.results.header import anatomic_regions, laterality_of, text_of
 from daemon.results.instance import Basis
-from daemon.results.region import Box, region_of, whole
+from daemon.results.region import Box, whole
 from daemon.results.wording import display, score_text
 from model.findings import FINDINGS
 
@@ -98,11 +98,10 @@ def _scored(basis: Basis, image: ImageReading, source: Dataset, score: FindingSc
         unit=codes.NO_UNITS,
         algorithm_id=algorithm(basis, score),
     )
-    found = region_of(image, score.finding) if score.category is not Category.NEGATIVE else None
     label = f"{display(score.finding)} {score_text(score)} - {score.category}"
     return _group(
         source,
-        found,
+        basis.regions.get((image.sop_instance_uid, score.finding)),
         tracking_identifier=TrackingIdentifier(
             uid=basis.uids.tracking(image.sop_instance_uid, score.finding), identifier=label
         ),
