@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 from daemon.identity import is_own_uid
 from daemon.records import PredecessorObject, Reason
 from daemon.results.build import build_results
-from daemon.results.validate import InvalidResult, check, check_file
+from daemon.results.validate import InvalidResult, check, checked
 from daemon.settings import Report
 from tests.objects import Exam, Patient, dx
 from tests.phantoms import wrist
@@ -192,5 +192,6 @@ def test_an_error_of_the_gate_quotes_names_but_no_values(pa, tmp_path):
     del report.CompletionFlag
     report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
     with pytest.raises(InvalidResult, match="CompletionFlag") as raised:
-        check_file(tmp_path / "report.dcm")
+        with checked(tmp_path / "report.dcm"):
+            pass
     assert "SECRET" not in str(raised.value)
