@@ -191,7 +191,9 @@ def test_an_error_of_the_gate_quotes_names_but_no_values(pa, tmp_path):
     report["StudyID"] = DataElement("StudyID", "SH", "SECRET" * 9, validation_mode=config.IGNORE)
     del report.CompletionFlag
     report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
-    with pytest.raises(InvalidResult, match="CompletionFlag") as raised:
-        with checked(tmp_path / "report.dcm"):
-            pass
+    with (
+        pytest.raises(InvalidResult, match="CompletionFlag") as raised,
+        checked(tmp_path / "report.dcm"),
+    ):
+        pass
     assert "SECRET" not in str(raised.value)
