@@ -35,7 +35,7 @@ _GAP = 28
 _ROW = 30
 _MOST_IMAGES = 6
 _MOST_ROWS = 9
-_REDUCING_GAP = 1.5
+_REDUCING_GAP = 1.1
 """Thumbnails of large images: average first to this many times their size; nobody sees it."""
 
 _ORDER = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE, Category.NOT_ANALYSED)
