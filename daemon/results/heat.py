@@ -48,6 +48,7 @@ def heat_map(image: ImageReading, score: FindingScore, title: str, basis: Basis)
     picture = plain_copy(image)
     drawn = framed(picture, title, [line], basis)
     lay_over(drawn.image_area(), picture[0], evidence)
+    drawn.spare(picture[0])
     _add_legend(drawn, score, basis.say)
     return drawn
 
