@@ -23,7 +23,9 @@ from daemon.identity import VERSION
 from daemon.ledger.decisions import Decisions, Done
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import StudyState, backlog, oldest, study_states
+from daemon.ledger.readings import stored_readings
 from daemon.operate import bench as benches
+from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
@@ -39,7 +41,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
-Study = Annotated[str, typer.Argument(help="As `wristd studies` shows it, or its UID.")]
+_STUDY_HELP = "As `wristd studies` shows it, or its UID."
+_THRESHOLD_HELP = (
+    "FINDING=LOW,HIGH, or 'settings': decide stored scores anew at these operating points and "
+    "show what would change. Nothing is read, written or sent."
+)
+Study = Annotated[str, typer.Argument(help=_STUDY_HELP)]
 Stat = Annotated[bool, typer.Option("--stat", help="Before all others.")]
 DEFAULT_CONFIG = Path("settings.toml")
 
@@ -130,11 +137,26 @@ def skip(study: Study, config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def replay(study: Study, config: Config = DEFAULT_CONFIG, stat: Stat = False) -> None:
-    """Read a study again with the present model package and settings."""
+def replay(
+    study: Annotated[str, typer.Argument(help=f"{_STUDY_HELP} Left out: all, on trial.")] = "",
+    config: Config = DEFAULT_CONFIG,
+    stat: Stat = False,
+    threshold: Annotated[list[str] | None, typer.Option(help=_THRESHOLD_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A trial for machines.")] = False,
+) -> None:
+    """Read a study again with the present model package and settings; or try operating points."""
     settings = load(config)
+    package = service.open_package(settings, config)
+    if threshold:
+        points = trials.points_of(threshold, package.manifest.findings)
+        ledger = _ledger(settings, config)
+        study_id = _find(Decisions(ledger), study) if study else None
+        _show(trials.redecide(stored_readings(ledger, study_id), points), as_json)
+        return
+    if not study:
+        raise Rejected("name the study that is to be read again, or try a --threshold")
     decisions, study_id = _study(study, settings, config)
-    recipe = service.recipe_digest(settings, service.open_package(settings, config))
+    recipe = service.recipe_digest(settings, package)
     _say(decisions.replay(study_id, recipe, utc_now(), urgent=stat))
 
 
@@ -220,6 +242,17 @@ def _say(done: Done) -> None:
     if not done.jobs and not done.deliveries:
         raise Rejected("nothing to do: see `wristd studies` for what this study waits for")
     print(f"{done.jobs} jobs, {done.deliveries} deliveries")
+
+
+def _show(trial: trials.Trial, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(trial.summed_up()))
+        return
+    for table in trial.tables():
+        Console().print(table)
+    total = len(trial.decisions)
+    print(f"{len(trial.changed())} of {total} studies would change; nothing was written or sent.")
+    print(f"{trial.reproduced} of {total} stored outcomes follow from their scores and points.")
 
 
 def _ledger(settings: Settings, config: Path) -> Ledger:

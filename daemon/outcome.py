@@ -26,19 +26,20 @@ _REASONS_BY_WEIGHT = (
 
 def judge(spec: FindingSpec, probability: float) -> FindingScore:
     """Compare a calibrated probability in [0, 1] with the finding's two operating points."""
-    if probability >= spec.high_specificity:
-        category = Category.POSITIVE
-    elif probability >= spec.high_sensitivity:
-        category = Category.DOUBT
-    else:
-        category = Category.NEGATIVE
     return FindingScore(
         finding=spec.name,
         probability=probability,
-        category=category,
+        category=categorise(probability, spec.high_sensitivity, spec.high_specificity),
         high_sensitivity=spec.high_sensitivity,
         high_specificity=spec.high_specificity,
     )
+
+
+def categorise(probability: float, high_sensitivity: float, high_specificity: float) -> Category:
+    """Return the category of a probability between two operating points, all in [0, 1]."""
+    if probability >= high_specificity:
+        return Category.POSITIVE
+    return Category.DOUBT if probability >= high_sensitivity else Category.NEGATIVE
 
 
 def at_site(

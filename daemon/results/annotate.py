@@ -12,7 +12,7 @@ from daemon.records import Category, FindingScore, ImageReading
 from daemon.results.frame import GUTTER, Framed, Line, framed, plain_copy
 from daemon.results.instance import Basis
 from daemon.results.language import Language
-from daemon.results.region import Box, region_of
+from daemon.results.region import Box
 from daemon.results.sheet import COLOURS, Letters
 from daemon.results.wording import OUTLINES, display, leading
 
@@ -35,8 +35,9 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
     found = leading(image)
     several = len(found) > 1
     lines = head_lines(image, basis.say)
-    drawn = framed(plain_copy(image), title, lines, basis, gutters=several)
-    boxes = [(score, region_of(image, score.finding)) for score in found]
+    picture = plain_copy(image)
+    drawn = framed(picture, title, lines, basis, gutters=several)
+    boxes = basis.outlined(image)
     pen = max(_THINNEST, round(max(drawn.rows, drawn.columns) * _PEN))
     heights: list[float] = []
     for number, (score, box) in enumerate(boxes, start=1):
@@ -46,6 +47,7 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
         if box is not None:
             drawn.sheet.outline(_edges(drawn, box, pen), score.category, pen)
     if found:
+        drawn.spare(picture[0])
         located = all(box is not None for _score, box in boxes)
         words = (OUTLINES,) if located else (OUTLINES, _NOT_LOCATED)
         drawn.explain(" \u00b7 ".join(map(basis.say, words)))

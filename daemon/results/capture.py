@@ -1,6 +1,7 @@
 """Pictures as Secondary Capture images (PS3.3 A.8.1), each tied to the images it shows."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pydicom import Dataset
@@ -10,7 +11,7 @@ from daemon.identity import MANUFACTURER, PRODUCT
 from daemon.records import Category, FindingScore, ImageReading
 from daemon.results import codes
 from daemon.results.annotate import annotated_copy
-from daemon.results.frame import Framed
+from daemon.results.frame import Framed, plain_copy
 from daemon.results.header import (
     allowed_text,
     body_part,
@@ -34,6 +35,10 @@ _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 _CALIBRATIONS = ("PixelSpacingCalibrationType", "PixelSpacingCalibrationDescription")
 
 
+_AT_ONCE = 2
+"""Pictures of one image that are drawn at the same time; each takes three bytes a pixel."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Picture:
     """What is shown, of which sources, and what that is called."""
@@ -52,11 +57,17 @@ def build_captures(basis: Basis) -> list[ResultObject]:
     ):
         if image.category is Category.NOT_ANALYSED or image.radiograph is None:
             continue
-        captures.append(_annotated(basis, image, source, number))
-        if basis.report.heat_map:
-            for score in leading(image):
-                count = len(heat_maps) + 1
-                heat_maps += _heat_map(basis, (image, source, number), score, count)
+        plain_copy(image)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # most of the work is done outside Python
+            copy = pool.submit(_annotated, basis, image, source, number)
+            shown = leading(image) if basis.report.heat_map else []
+            maps = [
+                pool.submit(_heat_map, basis, (image, source, number), score) for score in shown
+            ]
+        captures.append(copy.result())
+        heat_maps += [made for one in maps if (made := one.result()) is not None]
+    for count, drawn in enumerate(heat_maps, start=1):
+        drawn.dataset.InstanceNumber = count
     return captures + heat_maps
 
 
@@ -79,22 +90,21 @@ def _heat_map(
     basis: Basis,
     shown: tuple[ImageReading, Dataset, int],
     score: FindingScore,
-    count: int,
-) -> list[ResultObject]:
+) -> ResultObject | None:
     """Return the heat map of one finding, or nothing where there is no usable evidence."""
     image, source, number = shown
     drawn = heat_map(image, score, image_label(source, number, basis.say), basis)
     if drawn is None:
-        return []
+        return None
     name = (image.sop_instance_uid, score.finding)
-    place = _place(Kind.HEAT_MAP, count, laterality_of(source), *name)
+    place = _place(Kind.HEAT_MAP, 1, laterality_of(source), *name)
     picture = _Picture(drawn.sheet, [source], "Windowed copy with Grad-CAM heat map")
     result = _capture(basis, place, picture)
     result.dataset.DerivationCodeSequence = [
         codes.code_item(codes.GRADIENT_WEIGHTED_CLASS_ACTIVATION)
     ]
     _keep_geometry(result.dataset, source, drawn)
-    return [result]
+    return result
 
 
 def _place(kind: Kind, number: int, side: str | None, *name: str) -> Place:

@@ -3,6 +3,7 @@
 The image keeps every pixel; the sheet grows around it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from PIL import Image
 from daemon.records import Category, ImageReading
 from daemon.results.grey import grey_picture
 from daemon.results.instance import Basis
+from daemon.results.markers import markers
 from daemon.results.sheet import COLOURS, MUTED, Letters, Sheet
 from daemon.results.wording import BANNER
 
@@ -61,6 +63,13 @@ class Framed:
     def image_area(self) -> NDArray[np.uint8]:
         """Return where the image lies on the sheet, to write into."""
         return self.sheet.area(self.left, self.top, self.columns, self.rows)
+
+    def spare(self, grey: NDArray[np.uint8]) -> None:
+        """Give side markers their own pixels back; `grey` is the image as it lies on the sheet."""
+        for box in markers(grey):
+            left, top = int(box.left), int(box.top)
+            part = grey[top : math.ceil(box.bottom), left : math.ceil(box.right)]
+            self.sheet.paste(part, self.left + left, self.top + top)
 
     def explain(self, words: str) -> float:
         """Write what the picture shows above the banner; return the place after the words."""

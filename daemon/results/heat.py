@@ -27,8 +27,11 @@ _FINE = 768
 _GRID = 192
 """Longer side of the grid that is enough to tell whether there is evidence, cells."""
 
-_STEP, _GREYS, _BLOCK = 255, 256, 16
+_STEP, _GREYS, _BLOCK = 255, 256, 64
 """Evidence is told apart in so many steps; rows that are coloured at a time."""
+
+_CHANNELS, _BYTES = 3, 4
+"""Of a colour, and of its place in the table."""
 
 _OPAQUE_FROM = 0.6
 """Evidence from this share of its maximum on is drawn with full opacity, below it fades out."""
@@ -45,6 +48,7 @@ def heat_map(image: ImageReading, score: FindingScore, title: str, basis: Basis)
     picture = plain_copy(image)
     drawn = framed(picture, title, [line], basis)
     lay_over(drawn.image_area(), picture[0], evidence)
+    drawn.spare(picture[0])
     _add_legend(drawn, score, basis.say)
     return drawn
 
@@ -92,19 +96,25 @@ def lay_over(
         index = block.astype(np.uint16)
         index *= _GREYS
         index += grey[part]
-        for channel, colour in enumerate(table):
-            place[(*part, channel)] = colour.take(index)
+        mixed = table.take(index).view(np.uint8).reshape(*index.shape, _BYTES)
+        for channel in range(_CHANNELS):
+            place[(*part, channel)] = mixed[:, :, channel]
 
 
 @lru_cache(maxsize=1)
-def blended() -> NDArray[np.uint8]:
-    """Return the colour of every grey value under every evidence, uint8 (3, 256 * 256)."""
+def blended() -> NDArray[np.uint32]:
+    """Return the colour of every grey value under every evidence, uint32 (256 * 256).
+
+    The bytes of a value are red, green, blue and nothing.
+    """
     evidence = np.linspace(0.0, 1.0, _STEP + 1, dtype=np.float32)
     opacity = np.float32(MOST_OPAQUE) * np.clip(evidence / np.float32(_OPAQUE_FROM), 0.0, 1.0)
     opacity = opacity[:, None, None]
     grey = np.arange(_GREYS, dtype=np.float32)[None, :, None]
     mixed = grey * (1 - opacity) + colours(evidence)[:, None, :] * opacity
-    return np.ascontiguousarray(np.rint(mixed).astype(np.uint8).reshape(-1, 3).T)
+    table = np.zeros((_GREYS * _GREYS, _BYTES), np.uint8)
+    table[:, :_CHANNELS] = np.rint(mixed).reshape(-1, _CHANNELS)
+    return table.view(np.uint32).ravel()
 
 
 def _add_legend(drawn: Framed, score: FindingScore, say: Language) -> None:

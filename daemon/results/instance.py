@@ -1,6 +1,6 @@
 """What every result object has: patient, study, series, equipment, and what makes it ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,12 +15,14 @@ from daemon.identity import (
     PRODUCT,
     VERSION,
 )
-from daemon.records import ModelIdentity, StudyReading
+from daemon.records import FindingScore, ImageReading, ModelIdentity, StudyReading
 from daemon.results import codes
 from daemon.results.header import inherit, local_time
 from daemon.results.language import Language
+from daemon.results.region import Box, region_of
 from daemon.results.result import Kind
 from daemon.results.uids import ResultUids, device_uid, uids_of
+from daemon.results.wording import leading
 from daemon.settings import Report
 
 
@@ -29,7 +31,8 @@ class Basis:
     """All that the results of one reading are made from.
 
     `sources` are the headers of the study's images, in the order of `reading.images`; `when` is the
-    time of the reading in the zone of the sources.
+    time of the reading in the zone of the sources; `regions` holds a box, or None where there is no
+    usable evidence, by SOP Instance UID and finding, for all findings that are not negative.
     """
 
     reading: StudyReading
@@ -37,6 +40,13 @@ class Basis:
     report: Report
     uids: ResultUids
     when: datetime
+    regions: Mapping[tuple[str, str], Box | None]
+
+    def outlined(self, image: ImageReading) -> list[tuple[FindingScore, Box | None]]:
+        """Return the findings on an image that are not negative, the worst first, and where."""
+        return [
+            (score, self.regions[image.sop_instance_uid, score.finding]) for score in leading(image)
+        ]
 
     @property
     def say(self) -> Language:
@@ -58,7 +68,12 @@ class Basis:
         if [str(source.get("SOPInstanceUID", "")) for source in sources] != expected:
             raise ValueError("the sources must be those of the reading, in its order")
         when = local_time(reading.read_at, sources[0])
-        return cls(reading, tuple(sources), report, uids_of(reading), when)
+        regions = {
+            (image.sop_instance_uid, score.finding): region_of(image, score.finding)
+            for image in reading.images
+            for score in leading(image)
+        }
+        return cls(reading, tuple(sources), report, uids_of(reading), when, regions)
 
 
 @dataclass(frozen=True)

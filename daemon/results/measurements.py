@@ -5,6 +5,7 @@ around the evidence where there is one, else the box around the whole image. The
 identifier repeats the category in words, for viewers that show nothing else.
 """
 
+from functools import lru_cache
 from typing import Required, TypedDict, Unpack
 
 from highdicom.sr import (
@@ -24,11 +25,11 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from daemon.identity import MANUFACTURER
-from daemon.records import Category, FindingScore, ImageReading, Reason
+from daemon.records import Category, FindingScore, ImageReading, ModelIdentity, Reason
 from daemon.results import codes
 from daemon.results.header import anatomic_regions, laterality_of, text_of
 from daemon.results.instance import Basis
-from daemon.results.region import Box, region_of, whole
+from daemon.results.region import Box, whole
 from daemon.results.wording import display, score_text
 from model.findings import FINDINGS
 
@@ -44,7 +45,6 @@ class _Content(TypedDict, total=False):
     finding_type: Code
     finding_sites: list[FindingSite] | None
     algorithm_id: AlgorithmIdentification
-    measurements: list[Measurement]
     qualitative_evaluations: list[QualitativeEvaluation]
 
 
@@ -60,21 +60,28 @@ def groups_of(basis: Basis) -> list[Group]:
     return groups
 
 
-def algorithm(basis: Basis, score: FindingScore | None = None) -> AlgorithmIdentification:
+def _algorithm(basis: Basis, score: FindingScore | None = None) -> AlgorithmIdentification:
     """Name the model, its exact build and what a score was judged by (TID 4019)."""
-    reading, model = basis.reading, basis.reading.model
-    parameters = [
-        f"model digest sha256 {model.digest}",
-        f"calibration: {model.calibration}",
-        f"execution provider: {model.provider}",
-        f"settings digest {reading.settings_digest}",
-    ]
+    reading = basis.reading
+    judged_by: tuple[str, ...] = ()
     if score is not None:
-        parameters += [
+        judged_by = (
             f"high-sensitivity operating point: {score.high_sensitivity:g}",
             f"high-specificity operating point: {score.high_specificity:g}",
             f"operating points: {_whose_points(basis, score)}",
-        ]
+        )
+    return _identification(reading.model, f"settings digest {reading.settings_digest}", *judged_by)
+
+
+@lru_cache(maxsize=64)
+def _identification(model: ModelIdentity, *further: str) -> AlgorithmIdentification:
+    """Return the same items for every report: building them is slow, and nobody changes them."""
+    parameters = (
+        f"model digest sha256 {model.digest}",
+        f"calibration: {model.calibration}",
+        f"execution provider: {model.provider}",
+        *further,
+    )
     return AlgorithmIdentification(
         name=model.name,
         version=model.version,
@@ -96,24 +103,24 @@ def _scored(basis: Basis, image: ImageReading, source: Dataset, score: FindingSc
         name=codes.PROBABILITY,
         value=round(score.probability, 6),
         unit=codes.NO_UNITS,
-        algorithm_id=algorithm(basis, score),
+        algorithm_id=_algorithm(basis, score),
     )
-    found = region_of(image, score.finding) if score.category is not Category.NEGATIVE else None
     label = f"{display(score.finding)} {score_text(score)} - {score.category}"
-    return _group(
+    group = _group(
         source,
-        found,
+        basis.regions.get((image.sop_instance_uid, score.finding)),
         tracking_identifier=TrackingIdentifier(
             uid=basis.uids.tracking(image.sop_instance_uid, score.finding), identifier=label
         ),
         finding_type=codes.code_of(FINDINGS[score.finding].code),
         finding_sites=_sites(source),
-        measurements=[probability],
         qualitative_evaluations=[
-            QualitativeEvaluation(codes.NORMALITY, codes.NORMALITIES[score.category]),
-            QualitativeEvaluation(codes.CATEGORY, codes.CATEGORIES[score.category]),
+            _evaluation(codes.NORMALITY, codes.NORMALITIES[score.category]),
+            _evaluation(codes.CATEGORY, codes.CATEGORIES[score.category]),
         ],
     )
+    group[0].ContentSequence.extend(probability)  # highdicom would first search all of its items
+    return group
 
 
 def _unread(basis: Basis, image: ImageReading, source: Dataset, number: int) -> Group:
@@ -125,11 +132,11 @@ def _unread(basis: Basis, image: ImageReading, source: Dataset, number: int) -> 
             uid=basis.uids.tracking(image.sop_instance_uid, Category.NOT_ANALYSED),
             identifier=f"Image {number} - not analysed: {reason}",
         ),
-        algorithm_id=algorithm(basis),
+        algorithm_id=_algorithm(basis),
         qualitative_evaluations=[
-            QualitativeEvaluation(codes.SUMMARY_OF_ANALYSES, codes.NONE_SUCCEEDED),
-            QualitativeEvaluation(codes.CATEGORY, codes.CATEGORIES[Category.NOT_ANALYSED]),
-            QualitativeEvaluation(codes.REASON, codes.REASONS[reason]),
+            _evaluation(codes.SUMMARY_OF_ANALYSES, codes.NONE_SUCCEEDED),
+            _evaluation(codes.CATEGORY, codes.CATEGORIES[Category.NOT_ANALYSED]),
+            _evaluation(codes.REASON, codes.REASONS[reason]),
         ],
     )
 
@@ -161,5 +168,14 @@ def _sites(source: Dataset) -> list[FindingSite] | None:
     site = named or next(iter(regions), None)
     if site is None:
         return None
-    side: Code | None = codes.SIDES.get(laterality_of(source) or "")
-    return [FindingSite(anatomic_location=site, laterality=side)]
+    return [_site(site, codes.SIDES.get(laterality_of(source) or ""))]
+
+
+@lru_cache(maxsize=64)
+def _site(site: Code, side: Code | None) -> FindingSite:
+    return FindingSite(anatomic_location=site, laterality=side)
+
+
+@lru_cache(maxsize=64)
+def _evaluation(name: Code, value: Code) -> QualitativeEvaluation:
+    return QualitativeEvaluation(name, value)

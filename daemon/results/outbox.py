@@ -11,7 +11,7 @@ from daemon.errors import Unavailable
 from daemon.logs import study_key
 from daemon.records import ResultFile
 from daemon.results.result import ResultObject
-from daemon.results.validate import check, check_file
+from daemon.results.validate import check, checked
 
 _AT_ONCE = 4
 """Objects that are written and checked at the same time."""
@@ -62,8 +62,8 @@ def _write_checked(result: ResultObject, part: Path) -> None:
     with part.open("wb") as stream:
         result.dataset.save_as(stream, enforce_file_format=True)
         stream.flush()
-        os.fsync(stream.fileno())
-    check_file(part)
+        with checked(part):
+            os.fsync(stream.fileno())
 
 
 def _record(result: ResultObject, outbox: Path, folder: Path) -> ResultFile:

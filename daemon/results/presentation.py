@@ -13,9 +13,9 @@ from daemon.records import Category, ImageReading
 from daemon.results.annotate import head_lines
 from daemon.results.header import body_part, laterality_of, text_of
 from daemon.results.instance import Basis, Place, new_instance
-from daemon.results.region import Box, region_of
+from daemon.results.region import Box
 from daemon.results.result import Kind, ResultObject
-from daemon.results.wording import BANNER, image_label, leading
+from daemon.results.wording import BANNER, image_label
 
 _LAYER = "AI RESULT"
 _TEXT_AT = (0.01, 0.01, 0.5)
@@ -117,9 +117,7 @@ def _annotation(basis: Basis, image: ImageReading, source: Dataset) -> Dataset:
     lines = [f"{line.subject}: {line.detail}" for line in head_lines(image, say)]
     item.TextObjectSequence = [_text([*lines, say(BANNER)])]
     graphics = [
-        _outline(box, score.category)
-        for score in leading(image)
-        if (box := region_of(image, score.finding)) is not None
+        _outline(box, score.category) for score, box in basis.outlined(image) if box is not None
     ]
     if graphics:
         item.GraphicObjectSequence = graphics

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from daemon.records import ImageReading
 
@@ -13,8 +12,6 @@ _LEVEL = 0.5
 
 _GRID = 192
 """Longer side of the grid on which the region is looked for, cells."""
-
-_FOUND = 2
 
 
 @dataclass(frozen=True)
@@ -85,10 +82,8 @@ def region_of(image: ImageReading, finding: str) -> Box | None:
     evidence = evidence_on_source(image, finding, longest=_GRID)
     if evidence is None or image.placement is None:
         return None
-    area = Image.fromarray((evidence >= _LEVEL).astype(np.uint8)).copy()
     row, column = np.unravel_index(int(evidence.argmax()), evidence.shape)
-    ImageDraw.floodfill(area, (int(column), int(row)), _FOUND)
-    found = np.asarray(area) == _FOUND
+    found = _connected(evidence >= _LEVEL, (int(row), int(column)))
     across, down = np.flatnonzero(found.any(axis=0)), np.flatnonzero(found.any(axis=1))
     wide = image.placement.columns / evidence.shape[1]
     high = image.placement.rows / evidence.shape[0]
@@ -103,3 +98,29 @@ def region_of(image: ImageReading, finding: str) -> Box | None:
 def whole(rows: int, columns: int) -> Box:
     """Return the box around a whole image."""
     return Box(0.0, 0.0, float(columns), float(rows))
+
+
+def _connected(area: NDArray[np.bool_], start: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the part of an area that is connected with a cell by edges, bool (rows, columns).
+
+    What is found grows by whole runs, along rows and columns in turn, until it does not grow.
+    """
+    found = np.zeros_like(area)
+    found[start] = True
+    ways = [(_runs(area), found, area), (_runs(area.T), found.T, area.T)]
+    before, now = 0, 1
+    while before < now:
+        for runs, so_far, inside in ways:
+            reached = np.zeros(int(runs.max()) + 1, bool)
+            reached[runs[so_far]] = True
+            so_far[:] = inside & reached[runs]
+        before, now = now, int(found.sum())
+    return found
+
+
+def _runs(area: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Give the cells of an area numbers, along rows, alike where no gap is between them."""
+    gaps = np.ones((area.shape[0], area.shape[1] + 1), bool)
+    gaps[:, :-1] = ~area
+    numbers: NDArray[np.int_] = np.cumsum(gaps).reshape(gaps.shape)[:, :-1]
+    return numbers

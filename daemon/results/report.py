@@ -4,6 +4,8 @@ Its content says who observed (a device that is the model), which procedure and 
 measurement group for each finding on each image, and the study's outcome in code and words.
 """
 
+from functools import lru_cache
+
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
@@ -22,7 +24,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from daemon.identity import MANUFACTURER, PRODUCT
-from daemon.records import Category, StudyReading
+from daemon.records import Category, ModelIdentity, StudyReading
 from daemon.results import codes
 from daemon.results.header import orders, procedure_codes
 from daemon.results.instance import Basis, Place, datetime_of, new_instance
@@ -89,7 +91,7 @@ def _content(basis: Basis) -> Dataset:
     """Return the root of the content tree (TID 1500), its parts in the template's order."""
     source = basis.sources[0]
     report = MeasurementReport(
-        observation_context=_observer(basis.reading),
+        observation_context=_observer(basis.reading.model),
         procedure_reported=_procedures(source),
         imaging_measurements=groups_of(basis),
         title=Code("126000", "DCM", "Imaging Measurement Report"),
@@ -107,15 +109,17 @@ def _content(basis: Basis) -> Dataset:
     return root
 
 
-def _observer(reading: StudyReading) -> ObservationContext:
+@lru_cache(maxsize=8)
+def _observer(model: ModelIdentity) -> ObservationContext:
+    """Return the same items for every report of a model."""
     return ObservationContext(
         observer_device_context=ObserverContext(
             observer_type=CodedConcept("121007", "DCM", "Device"),
             observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-                uid=device_uid(reading.model.digest),
+                uid=device_uid(model.digest),
                 name=PRODUCT,
                 manufacturer_name=MANUFACTURER,
-                model_name=f"{reading.model.name} {reading.model.version}",
+                model_name=f"{model.name} {model.version}",
             ),
         )
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from daemon.records import Category
+from daemon.results.pixels import PixelBytes
 
 Colour = tuple[int, int, int]
 
@@ -45,6 +45,7 @@ _SHRINK = 0.96
 _MARK_PEN = 8
 _DOT_STEP = 3.2
 _CASING = 1
+_ANCHORS = {"left": "ls", "right": "rs", "middle": "ms"}
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,15 @@ class Letters:
 class Sheet:
     """A picture under construction; all measures in its pixels.
 
-    Its bytes are those of the finished picture. Pillow draws on small pieces of it, so that a large
-    picture costs one pass over its pixels and no copies.
+    Pillow draws on small pieces of it, so that a large picture costs one pass over its pixels and
+    no copies.
     """
 
     def __init__(self, width: int, height: int, ground: Colour = BLACK) -> None:
         self.width, self.height = width, height
-        self._data = BytesIO(bytes(_even(width * height * _CHANNELS)))
-        self._pixels = self._as_array(self._data.getbuffer())
+        size = width * height * _CHANNELS
+        self._data = np.zeros(size + size % 2, np.uint8)
+        self._pixels = self._data[:size].reshape(height, width, _CHANNELS)
         if ground != BLACK:
             self.fill((0, 0, width, height), ground)
 
@@ -76,17 +78,10 @@ class Sheet:
         view.setflags(write=False)
         return view
 
-    def finish(self) -> bytes:
+    def finish(self) -> PixelBytes:
         """Return the picture's bytes, row by row, of even length (PS3.5 8.2); drawing ends."""
-        del self._pixels  # a buffer that nobody looks into is handed out as it is, not copied
-        data = self._data.getvalue()
-        self._pixels = self._as_array(data)
-        return data
-
-    def _as_array(self, data: bytes | memoryview) -> NDArray[np.uint8]:
-        size = self.width * self.height * _CHANNELS
-        flat = np.frombuffer(data, np.uint8, count=size)
-        return flat.reshape(self.height, self.width, _CHANNELS)
+        self._pixels.setflags(write=False)
+        return PixelBytes(self._data)
 
     def area(self, left: int, top: int, columns: int, rows: int) -> NDArray[np.uint8]:
         """Return a part of the picture to write into, uint8 (rows, columns, 3)."""
@@ -103,8 +98,9 @@ class Sheet:
     def fill(self, box: tuple[float, float, float, float], colour: Colour) -> None:
         """Fill (left, top, right, bottom), its right and bottom edge excluded."""
         left, top, right, bottom = (max(0, int(edge)) for edge in box)
-        for channel, value in enumerate(colour):
-            self._pixels[top:bottom, left:right, channel] = value
+        part = self._pixels[top:bottom, left:right]
+        part[:1] = colour
+        part[1:] = part[:1]  # whole rows are copied faster than pixels are set
 
     def text(
         self,
@@ -126,12 +122,11 @@ class Sheet:
             and length(words, size, bold=letters.bold) > width
         ):
             size *= _SHRINK
-        anchor = {"left": "ls", "right": "rs", "middle": "ms"}[align]
-        font = _font(size, letters.bold)
-        left, top, right, bottom = font.getbbox(words, anchor=anchor)
-        box = (at[0] + left, at[1] + top, at[0] + right, at[1] + bottom)
-        with self._drawn(box) as (draw, moved):
-            draw.text(moved(*at), words, fill=letters.colour, font=font, anchor=anchor)
+        x, y = math.floor(at[0]), math.floor(at[1])
+        mask, right, down = _written(words, size, letters.bold, align, (at[0] - x, at[1] - y))
+        left, top = x + right, y + down
+        with self._lent((left, top, left + mask.width, top + mask.height)) as (lent, origin):
+            lent.paste(letters.colour, (left - origin[0], top - origin[1]), mask)
         return length(words, size, bold=letters.bold)
 
     def outline(self, box: tuple[float, float, float, float], category: Category, pen: int) -> None:
@@ -182,19 +177,29 @@ class Sheet:
     def _drawn(
         self, box: tuple[float, float, float, float], reach: int = 1
     ) -> Iterator[tuple[ImageDraw.ImageDraw, Callable[[float, float], tuple[float, float]]]]:
-        """Lend Pillow the part of the sheet around a box, and how a point moves onto that part."""
-        left, top = (max(0, math.floor(edge) - reach - 1) for edge in box[:2])
-        columns = min(self.width, math.ceil(box[2]) + reach + 2) - left
-        rows = min(self.height, math.ceil(box[3]) + reach + 2) - top
+        """Lend Pillow the part of the sheet around a box to draw on, and how a point moves."""
+        around = (box[0] - reach - 1, box[1] - reach - 1, box[2] + reach + 2, box[3] + reach + 2)
+        with self._lent(around) as (lent, (left, top)):
+            yield ImageDraw.Draw(lent), lambda x, y: (x - left, y - top)
+
+    @contextmanager
+    def _lent(
+        self, box: tuple[float, float, float, float]
+    ) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+        """Lend Pillow a part of the sheet, and where its first pixel lies."""
+        left, top = (max(0, math.floor(edge)) for edge in box[:2])
+        columns = min(self.width, math.ceil(box[2])) - left
+        rows = min(self.height, math.ceil(box[3])) - top
         if columns <= 0 or rows <= 0:
-            yield ImageDraw.Draw(Image.new("RGB", (1, 1))), lambda x, y: (x, y)
+            yield Image.new("RGB", (1, 1)), (left, top)
             return
         part = self.area(left, top, columns, rows)
         lent = Image.fromarray(part)
-        yield ImageDraw.Draw(lent), lambda x, y: (x - left, y - top)
+        yield lent, (left, top)
         part[:] = np.asarray(lent)
 
 
+@lru_cache(maxsize=4096)
 def length(words: str, size: float, *, bold: bool = False) -> float:
     """Return how wide a line of text is, pixels."""
     return float(_font(size, bold).getlength(words))
@@ -218,8 +223,22 @@ def _font(size: float, bold: bool) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(file, size * _SIZE, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _even(size: int) -> int:
-    return size + size % 2
+@lru_cache(maxsize=256)
+def _written(
+    words: str, size: float, bold: bool, align: str, fraction: tuple[float, float]
+) -> tuple[Image.Image, int, int]:
+    """Return a line's coverage, kept because most lines return with every study, and its place.
+
+    `fraction` is where between pixels the line begins; the place is that of the first pixel,
+    counted from the pixel in which it begins.
+    """
+    font, anchor = _font(size, bold), _ANCHORS[align]
+    left, top, right, bottom = font.getbbox(words, anchor=anchor)
+    left, top = math.floor(left) - 1, math.floor(top) - 1
+    mask = Image.new("L", (math.ceil(right) + 2 - left, math.ceil(bottom) + 2 - top))
+    at = (fraction[0] - left, fraction[1] - top)
+    ImageDraw.Draw(mask).text(at, words, fill=255, font=font, anchor=anchor)
+    return mask, left, top
 
 
 def _dots(box: tuple[int, int, int, int], step: float) -> list[list[tuple[float, float]]]:

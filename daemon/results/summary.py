@@ -11,7 +11,6 @@ from daemon.records import Category, ImageReading
 from daemon.results.frame import plain_copy
 from daemon.results.instance import Basis
 from daemon.results.language import Language
-from daemon.results.region import region_of
 from daemon.results.sheet import COLOURS, GROUND, MUTED, PANEL, RULE, Letters, Sheet, wrapped
 from daemon.results.wording import (
     BANNER,
@@ -36,7 +35,7 @@ _GAP = 28
 _ROW = 30
 _MOST_IMAGES = 6
 _MOST_ROWS = 9
-_REDUCING_GAP = 1.5
+_REDUCING_GAP = 1.1
 """Thumbnails of large images: average first to this many times their size; nobody sees it."""
 
 _ORDER = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE, Category.NOT_ANALYSED)
@@ -61,7 +60,7 @@ def summary(basis: Basis) -> Sheet:
     shown = _shown(basis.reading.images)
     for cell, index in zip(_cells(len(shown)), shown, strict=True):
         title = image_label(basis.sources[index], index + 1, basis.say)
-        _draw_image(sheet, cell, (basis.reading.images[index], title), basis.say)
+        _draw_image(sheet, cell, (basis.reading.images[index], title), basis)
     hidden = len(basis.reading.images) - len(shown)
     note = basis.say("{count} more images: see the report", count=hidden) if hidden else ""
     legend = basis.say(OUTLINES) if any(map(leading, basis.reading.images)) else ""
@@ -144,16 +143,16 @@ def _operating_points(images: Sequence[ImageReading], say: Language) -> list[tup
     return [("Doubt from", f"{low:.3f}"), ("Positive from", f"{high:.3f}")]
 
 
-def _draw_image(sheet: Sheet, cell: _Cell, titled: tuple[ImageReading, str], say: Language) -> None:
+def _draw_image(sheet: Sheet, cell: _Cell, titled: tuple[ImageReading, str], basis: Basis) -> None:
     image, title = titled
     rows = min(len(image.scores), _MOST_ROWS) or 1
     text_height = 42 + rows * _ROW
     height = cell.height - text_height
-    _draw_thumbnail(sheet, _Cell(cell.left, cell.top, cell.width, height), image)
+    _draw_thumbnail(sheet, _Cell(cell.left, cell.top, cell.width, height), image, basis)
     base = cell.top + height + 28
     sheet.text((cell.left, base), title, Letters(20, bold=True), width=cell.width)
     sheet.fill((cell.left, base + 11, cell.left + cell.width, base + 12), RULE)
-    _write_scores(sheet, _Cell(cell.left, base + 12 + _ROW, cell.width, 0), image, say)
+    _write_scores(sheet, _Cell(cell.left, base + 12 + _ROW, cell.width, 0), image, basis.say)
 
 
 def _write_scores(sheet: Sheet, cell: _Cell, image: ImageReading, say: Language) -> None:
@@ -179,7 +178,7 @@ def _write_scores(sheet: Sheet, cell: _Cell, image: ImageReading, say: Language)
         base += _ROW
 
 
-def _draw_thumbnail(sheet: Sheet, cell: _Cell, image: ImageReading) -> None:
+def _draw_thumbnail(sheet: Sheet, cell: _Cell, image: ImageReading, basis: Basis) -> None:
     sheet.fill((cell.left, cell.top, cell.left + cell.width, cell.top + cell.height), (0, 0, 0))
     if image.radiograph is None:
         size = min(cell.width, cell.height) / 9
@@ -197,8 +196,7 @@ def _draw_thumbnail(sheet: Sheet, cell: _Cell, image: ImageReading) -> None:
     )
     sheet.paste(np.asarray(resized), left, top)
     across, down = copied * wide / columns, copied * high / rows
-    for score in reversed(leading(image)):
-        box = region_of(image, score.finding)
+    for score, box in reversed(basis.outlined(image)):
         if box is not None:
             edges = (box.left * across, box.top * down, box.right * across, box.bottom * down)
             moved = (left + edges[0], top + edges[1], left + edges[2] - 1, top + edges[3] - 1)

@@ -7,7 +7,8 @@ that dciodvfy finds in an identifier that was copied to the letter is the source
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom import Dataset
@@ -112,8 +113,9 @@ def check_identity(dataset: Dataset, source: Dataset) -> None:
             raise InvalidResult(f"invalid result: {keyword} differs from the source's")
 
 
-def check_file(file: Path) -> None:
-    """Let dciodvfy judge a written object, where it is installed.
+@contextmanager
+def checked(file: Path) -> Iterator[None]:
+    """Let dciodvfy judge a written object, where it is installed, while something else is done.
 
     Raises
     ------
@@ -122,14 +124,18 @@ def check_file(file: Path) -> None:
     """
     program = shutil.which("dciodvfy")
     if program is None:
+        yield
         return
-    try:
-        done = subprocess.run(
-            [program, str(file)], capture_output=True, timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InvalidResult(f"invalid result: dciodvfy ran for {_TIMEOUT_S:g} s") from error
-    errors = _own_errors(done.stderr.decode(errors="replace").splitlines())
+    with subprocess.Popen(
+        [program, str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        yield
+        try:
+            said = process.communicate(timeout=_TIMEOUT_S)[1]
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise InvalidResult(f"invalid result: dciodvfy ran for {_TIMEOUT_S:g} s") from error
+    errors = _own_errors(said.decode(errors="replace").splitlines())
     if errors:
         raise InvalidResult(f"invalid result: dciodvfy: {'; '.join(errors)}")
 

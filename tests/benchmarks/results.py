@@ -1,11 +1,12 @@
 """What building the results of a study costs, beside reading it.
 
-    python -m tests.benchmarks.results [--quick]
+    python -m tests.benchmarks.results [--quick] [--spacing-mm 0.5]
 
 One study of a single 20 megapixel image, positive, with evidence: every object is built, checked
 and written again and again in one process (1 000 objects in all), and the shipped model's forward
-pass is timed in between, so that what else the machine does hurts both alike. Memory is what a
-step adds to the resident size at its highest (VmHWM, reset before each). The last line is JSON.
+pass is timed in between, so that what else the machine does hurts both alike. Files are written
+anew each time, as in a daemon, and removed while nothing is timed. Memory is what a step adds to
+the resident size at its highest (VmHWM, reset before each). The last line is JSON.
 """
 
 import argparse
@@ -55,7 +56,9 @@ def main() -> None:
     """Measure, print a table, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20 objects instead of 1 000")
-    figures = measure(20 if parser.parse_args().quick else _RESULTS)
+    parser.add_argument("--spacing-mm", type=float, default=SPACING_MM, help="0.5: 290 x 200")
+    options = parser.parse_args()
+    figures = measure(20 if options.quick else _RESULTS, options.spacing_mm)
     table = Table("what", "median ms", "forward passes", "MiB added at most")
     forward = figures["ms"]["forward pass"]
     for name, value in figures["ms"].items():
@@ -65,9 +68,9 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def measure(results: int) -> dict[str, Any]:
+def measure(results: int, spacing_mm: float) -> dict[str, Any]:
     """Time every step in turn, until so many objects were built."""
-    source = dx(wrist("PA", spacing_mm=SPACING_MM, fracture=True))
+    source = dx(wrist("PA", spacing_mm=spacing_mm, fracture=True))
     image = image_reading(source, 0.91)
     reading = study_reading([image], [source])
     built = build_results(reading, [source], Report(presentation_state=True))
@@ -82,12 +85,14 @@ def measure(results: int) -> dict[str, Any]:
                 start = time.perf_counter()
                 step()
                 times[name].append((time.perf_counter() - start) * 1000.0)
+            for file in Path(folder).rglob("*.dcm"):
+                file.unlink()
     ratios = [
         one / other for one, other in zip(times["all objects"], times["forward pass"], strict=True)
     ]
     ratio = statistics.median(ratios)
     return {
-        "megapixels": round(source.Rows * source.Columns / 1e6, 1),
+        "megapixels": round(source.Rows * source.Columns / 1e6, 3),
         "results": results // each * each,
         "ms": {name: round(statistics.median(values), 1) for name, values in times.items()},
         "mib": {name: round(value) for name, value in memory.items()},
@@ -117,8 +122,8 @@ def _steps(reading: StudyReading, source: FileDataset) -> dict[str, Callable[[],
     }
 
 
-def _drawn(picture: Framed | None) -> bytes:
-    return picture.sheet.finish() if picture else b""
+def _drawn(picture: Framed | None) -> object:
+    return picture.sheet.finish() if picture else None
 
 
 def build_anew(reading: StudyReading, source: Dataset) -> object:

@@ -1,7 +1,9 @@
 """All result objects of a reading: which there are, what they say, and that they repeat."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from pydicom.datadict import tag_for_keyword
 from daemon.identity import is_own_uid
 from daemon.records import PredecessorObject, Reason
 from daemon.results.build import build_results
-from daemon.results.validate import InvalidResult, check, check_file
+from daemon.results.heat import degenerate_maps
+from daemon.results.validate import InvalidResult, check, checked
 from daemon.settings import Report
 from tests.objects import Exam, Patient, dx
 from tests.phantoms import wrist
@@ -30,6 +33,12 @@ def pa():
 @pytest.fixture(scope="module")
 def lateral():
     return dx(wrist("LAT", spacing_mm=SMALL_MM), "LAT", number=2)
+
+
+def as_bytes(dataset):
+    written = BytesIO()
+    dataset.save_as(written, enforce_file_format=True)
+    return written.getvalue()
 
 
 def kinds(results):
@@ -61,6 +70,20 @@ def test_a_degenerate_map_gives_no_heat_map_and_no_outline(pa, value):
     evidence = np.full((28, 28), value, dtype=np.float32)
     reading = study_reading([image_reading(pa, 0.9, evidence)], [pa])
     assert kinds(build_results(reading, [pa], REPORT)) == ["report", "summary", "annotated"]
+    assert degenerate_maps(reading) == 1
+
+
+def test_usable_maps_are_not_counted_as_degenerate(pa, lateral):
+    assert degenerate_maps(positive_and_negative(pa, lateral)) == 0
+
+
+def test_heat_maps_are_numbered_in_the_order_of_their_images(pa, lateral):
+    images = [image_reading(pa, 0.91), image_reading(lateral, 0.5)]
+    results = build_results(study_reading(images, [pa, lateral]), [pa, lateral], REPORT)
+    maps = [one.dataset for one in results if one.kind == "heat map"]
+    shown = [one.SourceImageSequence[0].ReferencedSOPInstanceUID for one in maps]
+    assert [one.InstanceNumber for one in maps] == [1, 2]
+    assert shown == [pa.SOPInstanceUID, lateral.SOPInstanceUID]
 
 
 def test_a_study_that_was_not_analysed_gets_report_and_summary(pa):
@@ -82,6 +105,20 @@ def test_the_same_reading_gives_the_same_bytes(pa, lateral):
     first = build_results(reading, [pa, lateral], REPORT)
     second = build_results(reading, [pa, lateral], REPORT)
     assert [one.dataset for one in first] == [one.dataset for one in second]
+
+
+def test_reports_that_share_their_parts_do_not_change_each_other(pa, lateral):
+    def written(number):
+        source, probability = ((pa, 0.91), (lateral, 0.1))[number % 2]
+        reading = study_reading([image_reading(source, probability)], [source])
+        report = build_results(reading, [source], REPORT)[0].dataset
+        first = as_bytes(report)
+        return first, as_bytes(report)
+
+    alone = [written(number)[0] for number in range(2)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(written, range(8)))
+    assert together == [(alone[number % 2],) * 2 for number in range(8)]
 
 
 def test_a_later_repetition_gives_the_same_uids(pa):
@@ -191,6 +228,9 @@ def test_an_error_of_the_gate_quotes_names_but_no_values(pa, tmp_path):
     report["StudyID"] = DataElement("StudyID", "SH", "SECRET" * 9, validation_mode=config.IGNORE)
     del report.CompletionFlag
     report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
-    with pytest.raises(InvalidResult, match="CompletionFlag") as raised:
-        check_file(tmp_path / "report.dcm")
+    with (
+        pytest.raises(InvalidResult, match="CompletionFlag") as raised,
+        checked(tmp_path / "report.dcm"),
+    ):
+        pass
     assert "SECRET" not in str(raised.value)
