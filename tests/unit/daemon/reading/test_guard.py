@@ -252,3 +252,43 @@ def test_status_shows_what_is_degraded_apart_from_the_counters(guard, device, le
     shown = json.loads(CliRunner().invoke(app, ["status", "--config", str(file)]).output)
     assert shown["degraded"] == ["device lost (reader1)"]
     assert shown["counters"] == {"ignored_objects": 1, "inference_device_lost": 1}
+
+
+@pytest.fixture
+def fixed(tmp_path, ledger):
+    """Return a guard over a graph that takes four images in each call, and its device."""
+    graph = write_graph(tmp_path / "fixed.onnx", batch=4)
+    package = write_package(tmp_path / "fixed", graph, tiny_manifest(graph), "")
+    device = Device(package.graph, ort.SessionOptions(), [])
+    session = Session(package, "auto", 1, create=lambda *_, **__: device)
+    made = Guard(
+        network=session,
+        package=package,
+        settings=Reading(batch_size=2),
+        ledger=ledger,
+        worker="reader1",
+        on_cpu=lambda: Session(package, "cpu", 1),
+        fixed_batch=session.fixed_batch,
+        stopwatch=lambda: device.ticks,
+    )
+    made.warm_up()
+    device.batches.clear()
+    return made, device
+
+
+def test_a_graph_of_a_fixed_batch_gets_whole_batches_and_answers_for_each_image_once(fixed):
+    made, device = fixed
+    assert made.batch_size == 4  # the setting gives way
+    output = made.run(*images(6))
+    assert device.batches == [4, 4]
+    assert output.logits[:, 1] == pytest.approx([3.0 * number for number in range(6)])
+    assert [len(output.cam), len(output.gate)] == [6, 6]
+
+
+def test_a_fixed_batch_that_does_not_fit_any_more_cannot_shrink(fixed, ledger):
+    made, device = fixed
+    device.largest = 3
+    assert made.run(*images(5)).logits[:, 1] == pytest.approx([3.0 * n for n in range(5)])
+    assert made.provider == CPU
+    assert flags(ledger) == ["device lost (reader1)"]
+    assert ledger.counters()["inference_out_of_memory"] == 1
