@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from daemon.__main__ import app
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
-from daemon.reading.guard import Guard, Offline, split_flags
+from daemon.reading.flags import split_flags
+from daemon.reading.guard import Guard, Offline
 from daemon.reading.providers import CPU, CUDA
 from daemon.reading.sessions import PREDICTED, Session
 from daemon.settings import Reading
@@ -111,7 +112,11 @@ def images(number):
 
 
 def flags(ledger):
-    return split_flags(ledger.counters())[0]
+    return split_flags(ledger.counters())[0]["degraded"]
+
+
+def devices(ledger):
+    return split_flags(ledger.counters())[0]["reads on"]
 
 
 def test_any_number_of_images_is_run_in_batches_and_keeps_its_order(guard, device):
@@ -156,10 +161,12 @@ def test_a_device_without_memory_for_one_image_stops_the_start(guard, device):
 @pytest.mark.parametrize("cause", [DEVICE_GONE, NO_MEMORY])
 def test_a_lost_device_is_replaced_by_the_cpu_for_all_to_see(guard, device, ledger, caplog, cause):
     made = guard()
+    assert devices(ledger) == ["CUDA (reader1)"]
     device.broken = cause
     output = made.run(*images(3))
     assert output.logits[:, 1] == pytest.approx([0.0, 3.0, 6.0])
     assert made.provider == CPU
+    assert devices(ledger) == ["CPU (reader1)"]
     assert flags(ledger) == ["device lost (reader1)"]
     assert ledger.counters()["inference_device_lost"] == 1
     assert "the device is lost, on the CPU now" in caplog.text
@@ -250,6 +257,7 @@ def test_status_shows_what_is_degraded_apart_from_the_counters(guard, device, le
         )
     )
     shown = json.loads(CliRunner().invoke(app, ["status", "--config", str(file)]).output)
+    assert shown["reads_on"] == ["CPU (reader1)"]
     assert shown["degraded"] == ["device lost (reader1)"]
     assert shown["counters"] == {"ignored_objects": 1, "inference_device_lost": 1}
 
