@@ -23,6 +23,7 @@ LIMITS: dict[Precision, dict[str, float]] = {
         "film_probabilities": 1e-3,
         "film_gate": 5e-3,
         "film_cam": 2e-2,
+        "film_cam_oracle": 2e-2,
     },
     "fp16": {
         "logits": 0.1,
@@ -49,8 +50,9 @@ LIMITS: dict[Precision, dict[str, float]] = {
 """Allowed differences by precision. Real films have tokens of nearly equal confidence, which two
 runtimes may rank differently: hence the wider limits on films."""
 
-GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 0.05, "int8": 0.1}
-"""How far another machine may answer the golden input from the machine of the export."""
+GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 5e-3, "fp16": 0.05, "int8": 0.1}
+"""How far another machine may answer the golden input from the machine of the export: it may rank
+equally sure tokens otherwise, which was seen to move logits by 1.3e-3."""
 
 REQUIRED = (frozenset({"logits", "cam"}), frozenset({"landmarks"}))
 """A record is whole with all of one of these."""

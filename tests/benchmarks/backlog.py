@@ -74,7 +74,8 @@ def main() -> None:
         print(json.dumps(measure(options.one, options.spacing_mm, sections)))
         return
     found = [_apart(number) for number in options.studies]
-    table = Table("studies", "per s", "bare session, images/s", "ratio", "RSS MiB", "of decoders")
+    columns = ("studies", "per s", "bare session, images/s", "ratio", "cores busy")
+    table = Table(*columns, "RSS MiB", "of decoders")
     for row in found:
         table.add_row(*(str(row[key]) for key in _SHOWN))
     Console().print(table)
@@ -91,7 +92,7 @@ def main() -> None:
     )
 
 
-_SHOWN = ("studies", "per_s", "bare_per_s", "ratio", "rss_mib", "decoders_rss_mib")
+_SHOWN = ("studies", "per_s", "bare_per_s", "ratio", "cores_busy", "rss_mib", "decoders_rss_mib")
 
 
 def _apart(number: int) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def measure(studies: int, spacing_mm: float, sections: dict[str, Any]) -> dict[s
         "per_s": round(per_s, 2),
         "bare_per_s": round(bare, 2),
         "ratio": round(per_s / bare, 3),
+        "cores_busy": round(drain.busy, 2),
         "rss_mib": round(drain.peak),
         "decoders_rss_mib": round(drain.decoders),
         "parts": drain.parts,
@@ -187,20 +189,25 @@ def _bare(site: service.Service) -> float:
 
 @dataclass
 class _Drain:
-    """The pipeline at work until all is settled: seconds, own and decoders' peak memory in MiB."""
+    """The pipeline at work until all is settled.
+
+    Seconds, own and decoders' peak memory in MiB, and the share of the machine's cores that was
+    busy, with whatever: where it is near 1, steps that overlap better would gain nothing.
+    """
 
     site: service.Service
     studies: int
     seconds: float = 0.0
     peak: float = 0.0
     decoders: float = 0.0
+    busy: float = 0.0
     parts: list[dict[str, float]] = field(default_factory=list)
 
     def run(self) -> None:
         stop = threading.Event()
         thread = threading.Thread(target=self.site.pipeline.run, args=(stop,))
         start = last = time.perf_counter()
-        done = 0
+        ticks, done = _ticks(), 0
         thread.start()
         try:
             while done < self.studies:
@@ -215,6 +222,8 @@ class _Drain:
                 if enough and self.studies >= _PARTS**2:
                     self._note(done - before, self.seconds - (last - start))
                     last = start + self.seconds
+            spent = [after - before for before, after in zip(ticks, _ticks(), strict=True)]
+            self.busy = 1.0 - (spent[3] + spent[4]) / sum(spent)
         finally:
             stop.set()
             thread.join()
@@ -231,6 +240,11 @@ class _Drain:
 
 
 _UNSETTLED = ("queued", "running")
+
+
+def _ticks() -> list[int]:
+    """User, nice, system, idle, waiting for disks, ...: of all cores since the machine started."""
+    return [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
 
 
 def _children() -> list[str]:

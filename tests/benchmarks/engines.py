@@ -50,16 +50,19 @@ def draw_subject(folder: Path, size: int, backbone: str) -> Subject:
 
 
 def config_of(backbone: str, size: int) -> "PimConfig":
-    """Configure a PIM as the shipped one, over any backbone."""
+    """Configure a PIM as published over a Swin, else as the shipped one."""
     from model.networks.pim import PimConfig
 
+    classes = ("no_finding", "fracture")
+    if backbone.startswith("swin"):
+        return PimConfig(backbone=backbone, size=size, classes=classes)
     return PimConfig(
         backbone=backbone,
         size=size,
         width=128,
         upsampling="bilinear",
         head="average",
-        classes=("no_finding", "fracture"),
+        classes=classes,
     )
 
 

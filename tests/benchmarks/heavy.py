@@ -13,7 +13,8 @@ import torch
 
 from export import onnx as export_onnx
 from model import checkpoint
-from model.networks.pim import Pim, PimConfig
+from model.networks.pim import Pim
+from tests.benchmarks.engines import config_of
 from training.config import PackageSection
 
 POINTS = {"temperature": 1.0, "high_sensitivity": 0.2, "high_specificity": 0.7}
@@ -22,7 +23,7 @@ POINTS = {"temperature": 1.0, "high_sensitivity": 0.2, "high_specificity": 0.7}
 def main(backbone: str, size: int, folder: Path) -> int:
     """Draw, store and export; the exit status is export's."""
     torch.manual_seed(1)
-    network = Pim(PimConfig(backbone=backbone, size=size, classes=("no_finding", "fracture")))
+    network = Pim(config_of(backbone, size))
     stored = checkpoint.Checkpoint(
         network=network.config.model_dump(mode="json"),
         pixels={"size": size},
