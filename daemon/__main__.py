@@ -29,7 +29,7 @@ from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
-from daemon.reading.guard import split_flags
+from daemon.reading.flags import split_flags
 from daemon.results.withdrawal import Why
 from daemon.settings import Place, Settings, load, resolve
 
@@ -108,13 +108,14 @@ def studies(
 
 @app.command()
 def status(config: Config = DEFAULT_CONFIG) -> None:
-    """Print what is degraded, the backlog, the age of its oldest work, and counters as JSON."""
+    """Print as JSON what reads, what is degraded, the backlog and its age, and counters."""
     ledger = _ledger(load(config), config)
     now = utc_now()
     ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
     flags, counters = split_flags(ledger.counters())
     shown = {
-        "degraded": flags,
+        "reads_on": flags["reads on"],
+        "degraded": flags["degraded"],
         "backlog": backlog(ledger),
         "oldest_s": ages,
         "counters": counters,

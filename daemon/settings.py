@@ -84,6 +84,7 @@ class Reading(Section):
 
     package: str = "model/packages/wrist-demo"
     provider: Literal["auto", "cuda", "tensorrt", "cpu"] = "auto"
+    cuda_graph: bool = False
     threads: int = Field(default=0, ge=0)
     on_device_lost: Literal["degrade", "not_analysed"] = "degrade"
     slow_factor: float = Field(default=10.0, gt=1)
@@ -97,6 +98,12 @@ class Reading(Section):
     max_pixels: int = Field(default=64_000_000, ge=1)
     decode_timeout_s: Seconds = 60.0
     decode_memory_bytes: int = Field(default=4 * 1024**3, ge=256 * 1024**2)
+
+    @model_validator(mode="after")
+    def _a_graph_is_captured_on_a_gpu(self) -> "Reading":
+        if self.cuda_graph and self.provider not in ("cuda", "tensorrt"):
+            raise ValueError('cuda_graph needs provider "cuda" or "tensorrt"')
+        return self
 
 
 class OperatingPoints(Section):

@@ -80,6 +80,9 @@ class Trial:
         ours = gather(graph, batches(films, self.profile), asked)
         theirs = gather(self.reference, batches(films, self.profile), asked)
         found = differences(ours, theirs, self.activation)
+        if self.oracle is not None:
+            outside = gather(self.oracle, batches(films, self.profile), asked)
+            found["cam_oracle"] = differences(ours, outside, self.activation)["cam"]
         weights = draw([film.group for film in films])
         logits = (theirs["logits"], ours["logits"])
         tasks = []

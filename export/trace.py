@@ -14,6 +14,7 @@ from export.graph import write_graph, write_plain_graph
 from export.manifest import describe, describe_localiser, findings_of
 from export.parity import insist, of_graph, of_network, of_oracle
 from export.pictures import drawn
+from export.ranks import Follower, ranks_tokens
 from export.wish import Wish, WishError
 from model.checkpoint import Checkpoint
 from model.gradcam import GradCam
@@ -59,9 +60,14 @@ def _classifier(
     asked = [finding.class_index for finding in findings] if wish.every_finding else []
     cam = GradCam(network, layers, wish.method, asked)
     write_graph(cam, cam.size, graph, wish.batch, external=wish.external_data)
+    reference, oracle = of_network(cam), of_oracle(cam)
+    if ranks_tokens(network) and wish.precision == "fp32":
+        follower = Follower.of(network, graph, wish.batch)
+        led = GradCam(follower, layers, wish.method, asked)
+        reference, oracle = follower.lead(of_network(led)), follower.lead(of_oracle(led))
     trial = Trial(
-        reference=of_network(cam),
-        oracle=of_oracle(cam) if wish.precision == "fp32" else None,
+        reference=reference,
+        oracle=oracle if wish.precision == "fp32" else None,
         against=f"PyTorch {torch.__version__}, pytorch-grad-cam {version('grad-cam')}",
         profile=stored.profile(),
         classes=len(network.config.classes),

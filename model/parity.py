@@ -19,10 +19,11 @@ LIMITS: dict[Precision, dict[str, float]] = {
         "cam": 1e-4,
         "cam_oracle": 1e-4,
         "landmarks": 1e-4,
-        "film_logits": 5e-3,
-        "film_probabilities": 1e-3,
-        "film_gate": 5e-3,
-        "film_cam": 2e-2,
+        "film_logits": 1e-3,
+        "film_probabilities": 1e-4,
+        "film_gate": 1e-3,
+        "film_cam": 1e-3,
+        "film_cam_oracle": 1e-3,
     },
     "fp16": {
         "logits": 0.1,
@@ -46,11 +47,13 @@ LIMITS: dict[Precision, dict[str, float]] = {
         "film_cam": 0.3,
     },
 }
-"""Allowed differences by precision. Real films have tokens of nearly equal confidence, which two
-runtimes may rank differently: hence the wider limits on films."""
+"""Allowed differences by precision. In fp32 the reference follows the graph's ranks
+(`export.ranks`), so films need no wider limits for scores. Among many films some unit lies at the
+kink of its ReLU, where a rounding switches its gradient on or off: hence the wider one for maps."""
 
-GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 0.05, "int8": 0.1}
-"""How far another machine may answer the golden input from the machine of the export."""
+GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 5e-3, "fp16": 0.05, "int8": 0.1}
+"""How far another machine may answer the golden input from the machine of the export: it may rank
+equally sure tokens otherwise, which was seen to move logits by 1.3e-3."""
 
 REQUIRED = (frozenset({"logits", "cam"}), frozenset({"landmarks"}))
 """A record is whole with all of one of these."""

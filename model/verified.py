@@ -149,9 +149,11 @@ def write_verified(folder: Path, graph: Path, manifest: Description, card: str) 
         (beside / MANIFEST_FILE).write_text(document + "\n", encoding="utf-8")
         (beside / CARD_FILE).write_text(card, encoding="utf-8")
         _, digest = read_verified(beside, type(manifest))
+        old = beside.with_name(f"{beside.name}-old")
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(old)  # at once, and deleted when the new one stands in its place
         beside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return digest

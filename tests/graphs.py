@@ -13,8 +13,11 @@ from model.pixels import CONTRACT_VERSION, PixelProfile
 SIZE = 32
 
 
-def write_graph(file: Path, gain: float = 1.0) -> Path:
-    """Logits and gate are means of the image, the map is its grey value."""
+def write_graph(file: Path, gain: float = 1.0, batch: int | str = "b") -> Path:
+    """Logits and gate are means of the image, the map is its grey value.
+
+    `batch` is the number of images that it takes in each call; a name: any number.
+    """
     weight = numpy_helper.from_array(np.array([[0, gain]] * 3, np.float32), "weight")
     spatial = numpy_helper.from_array(np.array([2, 3], np.int64), "spatial")
     channel = numpy_helper.from_array(np.array([1], np.int64), "channel")
@@ -31,13 +34,13 @@ def write_graph(file: Path, gain: float = 1.0) -> Path:
         nodes,
         "tiny",
         [
-            value("image", TensorProto.FLOAT, ["b", 3, SIZE, SIZE]),
-            value("target", TensorProto.INT64, ["b"]),
+            value("image", TensorProto.FLOAT, [batch, 3, SIZE, SIZE]),
+            value("target", TensorProto.INT64, [batch]),
         ],
         [
-            value("logits", TensorProto.FLOAT, ["b", 2]),
-            value("cam", TensorProto.FLOAT, ["b", SIZE, SIZE]),
-            value("gate", TensorProto.FLOAT, ["b"]),
+            value("logits", TensorProto.FLOAT, [batch, 2]),
+            value("cam", TensorProto.FLOAT, [batch, SIZE, SIZE]),
+            value("gate", TensorProto.FLOAT, [batch]),
         ],
         [weight, spatial, channel],
     )
@@ -49,7 +52,9 @@ def write_graph(file: Path, gain: float = 1.0) -> Path:
 def tiny_manifest(graph: Path) -> Manifest:
     """Return the manifest that belongs to `write_graph(graph)`, golden answer included."""
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    feed = {"image": golden_input(SIZE), "target": np.array([-1])}
+    batch = session.get_inputs()[0].shape[0]
+    images = batch if isinstance(batch, int) else 1
+    feed = {"image": np.repeat(golden_input(SIZE), images, axis=0), "target": np.full(images, -1)}
     logits, gate = session.run(["logits", "gate"], feed)
     return Manifest(
         name="tiny",

@@ -16,6 +16,7 @@ from daemon.operate.chart import Line, draw
 from daemon.reading.pace import BATCHES, Pace, Stopwatch, at_batch
 from daemon.reading.providers import OutOfMemory
 from daemon.reading.sessions import Session
+from daemon.reading.wiring import open_session
 from daemon.settings import Reading
 from model.package import ModelPackage
 
@@ -31,8 +32,8 @@ class Bench:
     ----------
     model : str
         Name and version of the package.
-    provider : str
-        The execution provider that really ran it.
+    device : str
+        What really ran it.
     load_s : float
         From the file to the golden input's answer.
     peak_mib : float
@@ -42,7 +43,7 @@ class Bench:
     """
 
     model: str
-    provider: str
+    device: str
     load_s: float
     peak_mib: float
     paces: tuple[Pace, ...]
@@ -58,7 +59,7 @@ class Bench:
     def headline(self) -> str:
         """Say in one line what ran where."""
         return (
-            f"{self.model} on {self.provider.removesuffix('ExecutionProvider')}: "
+            f"{self.model} on {self.device}: "
             f"loaded in {self.load_s:.1f} s, {self.peak_mib:.0f} MiB at most"
         )
 
@@ -105,12 +106,12 @@ def bench(
         The package or the provider cannot be used.
     """
     start = stopwatch()
-    session = Session(package, settings.provider, settings.threads)
+    session = open_session(settings, package)
     load_s = stopwatch() - start
     paces = tuple(_paces(session, package.manifest.pixels.size, quick, stopwatch))
     return Bench(
         model=f"{package.manifest.name} {package.manifest.version}",
-        provider=session.provider,
+        device=session.device,
         load_s=load_s,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         paces=paces,

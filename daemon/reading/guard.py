@@ -12,7 +12,7 @@ import logging
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
+from daemon.reading.flags import DEVICE_LOST, SLOWER, Kind, flag_of
 from daemon.reading.pace import BATCHES, Pace, Stopwatch, curve, worthwhile
-from daemon.reading.providers import CPU, OutOfMemory
-from daemon.reading.sessions import Network, NetworkOutput, check_golden
+from daemon.reading.providers import CPU, DEVICES, OutOfMemory
+from daemon.reading.sessions import NetworkOutput, Session, check_golden
 from daemon.settings import Reading
 from model.package import ModelPackage
 
@@ -32,14 +33,7 @@ OUT_OF_MEMORY = "inference_out_of_memory"
 LOST = "inference_device_lost"
 SLOW = "inference_slow"
 """Counters in the ledger."""
-DEVICE_LOST = "device lost"
-SLOWER = "slower than at start"
-NO_DEVICE = "no CUDA device"
-DEGRADED = (DEVICE_LOST, SLOWER, NO_DEVICE)
-"""Why reading is degraded, as `wristd status` says it."""
 
-FLAG = "degraded: "
-_NAME_LENGTH = 64
 _LATEST_CALLS = 5
 """Calls whose median is compared with the start: one slow call is chance."""
 _SHORTEST_S = 1e-6
@@ -55,7 +49,7 @@ class Guard:
 
     Attributes
     ----------
-    network : Network
+    network : Session
         The one in use; replaced when its device is lost.
     package, settings, ledger
     worker : str
@@ -70,12 +64,12 @@ class Guard:
         Nothing is read any more.
     """
 
-    network: Network
+    network: Session
     package: ModelPackage
     settings: Reading
     ledger: Ledger
     worker: str
-    on_cpu: Callable[[], Network]
+    on_cpu: Callable[[], Session]
     fixed_batch: int | None = None
     stopwatch: Stopwatch = time.perf_counter
     batch_size: int = field(default=1, init=False)
@@ -108,11 +102,13 @@ class Guard:
         chosen = self._usual[-1]
         self.batch_size = chosen.batch
         self._latest.clear()
+        for words in DEVICES:
+            self._flag("reads on", words, on=words == self.network.device)
         logger.info(
             "%d images for each call, %.0f ms for each image on %s",
             chosen.batch,
             chosen.s_per_image * 1000.0,
-            self.provider,
+            self.network.device,
         )
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> NetworkOutput:
@@ -142,7 +138,10 @@ class Guard:
             self._degraded.add(why)
         else:
             self._degraded.discard(why)
-        self._noted(lambda: self.ledger.set_flag(flag_of(why, self.worker), on=degraded))
+        self._flag("degraded", why, on=degraded)
+
+    def _flag(self, kind: Kind, words: str, *, on: bool) -> None:
+        self._noted(lambda: self.ledger.set_flag(flag_of(kind, words, self.worker), on=on))
 
     def _call(
         self, images: NDArray[np.float32], targets: NDArray[np.int64]
@@ -227,19 +226,6 @@ class Guard:
             note()
         except Unavailable as error:
             logger.warning("not counted: %s", error)
-
-
-def flag_of(why: str, worker: str) -> str:
-    """Name the ledger's flag."""
-    return f"{FLAG}{why} ({worker})"[:_NAME_LENGTH]
-
-
-def split_flags(counters: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
-    """Part a ledger's counters into what is degraded now, and how often something happened."""
-    flags = [
-        name.removeprefix(FLAG) for name, on in counters.items() if name.startswith(FLAG) and on
-    ]
-    return flags, {name: n for name, n in counters.items() if not name.startswith(FLAG)}
 
 
 def _joined(parts: Sequence[NetworkOutput]) -> NetworkOutput:

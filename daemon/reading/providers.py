@@ -19,6 +19,10 @@ CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 _BY_CHOICE = {"tensorrt": TENSORRT, "cuda": CUDA, "cpu": CPU}
 
+_CAPTURED = ", captured as a CUDA graph"
+DEVICES = ("CPU", "CUDA", f"CUDA{_CAPTURED}", "TensorRT", f"TensorRT{_CAPTURED}")
+"""What reading may run on, in words."""
+
 FAILURES = (
     RuntimeError,
     ValueError,
@@ -59,8 +63,10 @@ def translated(error: Exception, provider: str) -> Unavailable:
     return Unavailable(words)
 
 
-def wanted(choice: Choice) -> list[Provider]:
+def wanted(choice: Choice, *, cuda_graph: bool = False) -> list[Provider]:
     """Return the providers to ask for, best first.
+
+    With `cuda_graph` the kernels of a call are captured once and started as one from then on.
 
     Raises
     ------
@@ -75,9 +81,17 @@ def wanted(choice: Choice) -> list[Provider]:
             f"reading.provider is {choice}, but this ONNX Runtime has no {missing}: "
             'install wristd with the extra "gpu" instead of "cpu"'
         )
+    return on_gpu(choice, cuda_graph=cuda_graph)
+
+
+def on_gpu(choice: Choice, *, cuda_graph: bool) -> list[Provider]:
+    """Return the providers of a GPU with their options, best first."""
     # TF32 keeps 10 bits of a mantissa: the golden input would be answered too far away.
-    cuda: list[Provider] = [(CUDA, {"use_tf32": "0"}), CPU]
-    return [TENSORRT, *cuda] if choice == "tensorrt" else cuda
+    cuda = {"use_tf32": "0"}
+    if choice == "tensorrt":
+        captured = {"trt_cuda_graph_enable": "1"} if cuda_graph else {}
+        return [(TENSORRT, captured), (CUDA, cuda), CPU]
+    return [(CUDA, cuda | ({"enable_cuda_graph": "1"} if cuda_graph else {})), CPU]
 
 
 def confirmed(choice: Choice, provider: str) -> str:
@@ -94,6 +108,12 @@ def confirmed(choice: Choice, provider: str) -> str:
             "and the CUDA libraries of onnxruntime-gpu, or set reading.provider to auto"
         )
     return provider
+
+
+def device(provider: str, *, cuda_graph: bool) -> str:
+    """Say in words what a session runs on: one of `DEVICES`."""
+    name = {CPU: "CPU", CUDA: "CUDA", TENSORRT: "TensorRT"}[provider]
+    return name + (_CAPTURED if cuda_graph else "")
 
 
 def is_missed(choice: Choice, provider: str) -> bool:

@@ -14,13 +14,26 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from daemon.errors import Misconfigured, Unavailable
-from daemon.reading.providers import CPU, FAILURES, Choice, confirmed, translated, wanted
+from daemon.reading.binding import create as create_bound
+from daemon.reading.providers import (
+    CPU,
+    FAILURES,
+    Choice,
+    confirmed,
+    device,
+    translated,
+    wanted,
+)
 from model.package import ModelPackage, golden_input
 
 logger = logging.getLogger(__name__)
 
 PREDICTED = -1
 """Target class -1 asks for the evidence of the predicted class."""
+
+_CALLS_UNTIL_REPLAY = 4
+"""A CUDA graph is captured in a thread's third call and replayed from the fourth on."""
+_WITHOUT_GRAPH = "; set reading.cuda_graph to false to read without a captured CUDA graph"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +90,19 @@ class Session:
     threads : int
         Threads inside one call; 0 takes one for each core.
     create : callable
-        What makes a `Runtime` from the graph's path, options and providers.
+        What makes a `Runtime` from the graph's path, options and providers; by default with IO
+        binding on a GPU.
+    graph_batch : int
+        Images in each call of a captured CUDA graph, whose shapes never change; 0 captures none.
 
     Attributes
     ----------
     provider : str
         The execution provider that the session really has.
+    device : str
+        The same in words, and whether a CUDA graph is captured.
     fixed_batch : int or None
-        Images that the graph takes in each call, where it does not take any number.
+        Images in each call, where it does not take any number.
 
     Raises
     ------
@@ -98,17 +116,20 @@ class Session:
         package: ModelPackage,
         provider: Choice,
         threads: int,
-        create: Callable[..., Runtime] = ort.InferenceSession,
+        create: Callable[..., Runtime] = create_bound,
+        graph_batch: int = 0,
     ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Receivers share the cores: a thread that spins while it waits would starve them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        hint = _WITHOUT_GRAPH if graph_batch else ""
         try:
-            self._runtime = create(package.graph, options, providers=wanted(provider))
+            asked = wanted(provider, cuda_graph=graph_batch > 0)
+            self._runtime = create(package.graph, options, providers=asked)
         except FAILURES as error:
             raise Misconfigured(
-                f"model package {package.folder}: ONNX Runtime cannot load it: {error}"
+                f"model package {package.folder}: ONNX Runtime cannot load it: {error}{hint}"
             ) from error
         self.provider = confirmed(provider, self._runtime.get_providers()[0])
         if provider == "auto" and self.provider == CPU:
@@ -117,8 +138,11 @@ class Session:
         gate = ["gate"] if package.manifest.gate is not None else []
         self._names = ["logits", "cam", *gate, *({"finding_cams"} & there)]
         batch = self._runtime.get_inputs()[0].shape[0]
-        self.fixed_batch: int | None = batch if isinstance(batch, int) else None
+        self.fixed_batch: int | None = batch if isinstance(batch, int) else graph_batch or None
+        self.device = device(self.provider, cuda_graph=graph_batch > 0)
         check_golden(self, package)
+        if graph_batch:
+            self._capture(package)
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> NetworkOutput:
         """Run one batch.
@@ -143,6 +167,14 @@ class Session:
         return NetworkOutput(
             named["logits"], named["cam"], named.get("gate"), named.get("finding_cams")
         )
+
+    def _capture(self, package: ModelPackage) -> None:
+        """Let the runtime capture its CUDA graph, and compare what it replays."""
+        try:
+            for _ in range(_CALLS_UNTIL_REPLAY):
+                check_golden(self, package)
+        except Misconfigured as error:
+            raise Misconfigured(f"{error}{_WITHOUT_GRAPH}") from error
 
 
 def check_golden(network: Network, package: ModelPackage) -> None:

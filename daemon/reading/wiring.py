@@ -3,8 +3,10 @@
 import logging
 import os
 
+from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
-from daemon.reading.guard import DEGRADED, NO_DEVICE, Guard
+from daemon.reading.flags import DEGRADED, NO_DEVICE
+from daemon.reading.guard import Guard
 from daemon.reading.providers import is_missed
 from daemon.reading.sessions import Session
 from daemon.settings import Reading
@@ -23,7 +25,7 @@ def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker
     Misconfigured
         The package or the provider cannot be used.
     """
-    session = Session(package, settings.provider, settings.threads)
+    session = open_session(settings, package)
     guard = Guard(
         network=session,
         package=package,
@@ -43,9 +45,26 @@ def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker
         manifest.name,
         manifest.version,
         package.digest[:12],
-        session.provider,
+        session.device,
     )
     return guard
+
+
+def open_session(settings: Reading, package: ModelPackage) -> Session:
+    """Load a package on the device that the settings name.
+
+    Raises
+    ------
+    Misconfigured
+        The package or the provider cannot be used.
+    """
+    graph_batch = (package.manifest.batch or settings.batch_size) if settings.cuda_graph else 0
+    if settings.cuda_graph and not graph_batch:
+        raise Misconfigured(
+            "reading.cuda_graph needs batches of one size: set reading.batch_size, "
+            "or export the package with --batch"
+        )
+    return Session(package, settings.provider, settings.threads, graph_batch=graph_batch)
 
 
 def openers(settings: Reading) -> int:

@@ -156,12 +156,7 @@ class Pim(nn.Module):
         token_logits = [
             classify(level) for classify, level in zip(self.classifiers, levels, strict=True)
         ]
-        selections = [
-            select(level, logits, keep, self.config.activation)
-            if self.config.selection
-            else keep_all(level)
-            for level, logits, keep in zip(levels, token_logits, self.selects, strict=True)
-        ]
+        selections = self.choose(levels, token_logits)
         combined = self._combine(selections, metadata) if self.config.combiner else None
         return PimOutput(
             logits=self._answer(combined, token_logits),
@@ -171,6 +166,15 @@ class Pim(nn.Module):
             levels=levels,
             pooled=pooled,
         )
+
+    def choose(self, levels: list[Tensor], token_logits: list[Tensor]) -> list[Selection]:
+        """Keep each node's most confident tokens, or all of them where nothing is selected."""
+        if not self.config.selection:
+            return [keep_all(level) for level in levels]
+        return [
+            select(level, logits, keep, self.config.activation)
+            for level, logits, keep in zip(levels, token_logits, self.selects, strict=True)
+        ]
 
     def gate_logit(self, output: PimOutput) -> Tensor:
         """Logit [batch] that the image shows the body part the network is for."""

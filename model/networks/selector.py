@@ -55,7 +55,11 @@ def select(
 ) -> Selection:
     """Keep the `keep` most confident of the tokens [batch, tokens, width]."""
     ranks = confidence(logits.detach(), activation)
-    index = torch.topk(ranks, keep, dim=1, sorted=True).indices
+    return take(features, torch.topk(ranks, keep, dim=1, sorted=True).indices)
+
+
+def take(features: Tensor, index: Tensor) -> Selection:
+    """Keep the tokens at `index` [batch, kept], in that order."""
     places = index.unsqueeze(-1).expand(-1, -1, features.shape[-1])
     return Selection(torch.gather(features, 1, places), index)
 

@@ -1,11 +1,14 @@
 """From the queue to the outbox: studies a second and memory, as the backlog grows.
 
     python -m tests.benchmarks.backlog [--studies 10 100 1000] [--no-heat-maps] [--spacing-mm 0.5]
+        [--package FOLDER]
 
 Every study is one drawn film. They are queued first; then the daemon's own pipeline reads, reports
 and settles them all, beside nothing else, in a process of its own for each size of the backlog. The
 bare session (one call for each image, as the daemon calls it) is timed before and after in the same
-process. The last line is JSON.
+process. Figures of each tenth of a backlog go to stderr as they come, so that a run which is broken
+off leaves them. The last line is JSON. `tests.benchmarks.heavy` makes a package of the size that
+papers use.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,9 @@ _FIRST = 100_000_000
 _KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _GOAL = 0.9
 _FLAT = 0.85
+_BARE_S = 10.0
+_BARE_CALLS = 40
+_PARTS = 10
 
 
 class _Archive:
@@ -56,13 +63,19 @@ def main() -> None:
     parser.add_argument("--studies", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--no-heat-maps", action="store_true")
     parser.add_argument("--spacing-mm", type=float, default=0.5, help="0.14 is 1036 x 714 pixels")
+    parser.add_argument("--package", type=Path, default=PACKAGE)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.one, options.spacing_mm, not options.no_heat_maps)))
+        sections = {
+            "reading": {"package": str(options.package.resolve()), "provider": "cpu"},
+            "report": {"heat_map": not options.no_heat_maps},
+        }
+        print(json.dumps(measure(options.one, options.spacing_mm, sections)))
         return
     found = [_apart(number) for number in options.studies]
-    table = Table("studies", "per s", "bare session, images/s", "ratio", "RSS MiB", "of decoders")
+    columns = ("studies", "per s", "bare session, images/s", "ratio", "cores busy")
+    table = Table(*columns, "RSS MiB", "of decoders")
     for row in found:
         table.add_row(*(str(row[key]) for key in _SHOWN))
     Console().print(table)
@@ -79,7 +92,7 @@ def main() -> None:
     )
 
 
-_SHOWN = ("studies", "per_s", "bare_per_s", "ratio", "rss_mib", "decoders_rss_mib")
+_SHOWN = ("studies", "per_s", "bare_per_s", "ratio", "cores_busy", "rss_mib", "decoders_rss_mib")
 
 
 def _apart(number: int) -> dict[str, Any]:
@@ -97,33 +110,33 @@ def _apart(number: int) -> dict[str, Any]:
     return row
 
 
-def measure(studies: int, spacing_mm: float, heat_map: bool) -> dict[str, Any]:
+def measure(studies: int, spacing_mm: float, sections: dict[str, Any]) -> dict[str, Any]:
     """Queue `studies` films, time the pipeline from the first to the last."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = folder / "settings.toml"
-        sections = {
-            "reading": {"package": str(PACKAGE), "provider": "cpu"},
-            "report": {"heat_map": heat_map},
-        }
         file.write_text(settings_text(sections, [_Archive()]))
         site = service.build(load(file), file)
         shape = _queue(site, studies, spacing_mm)
         before = _bare(site)
-        seconds, peak, decoders = _drain(site)
+        drain = _Drain(site, studies)
+        drain.run()
         bare = statistics.mean([before, _bare(site)])
         site.decoders.close()
         site.ledger.close()
-    per_s = studies / seconds
+    per_s = studies / drain.seconds
     return {
         "studies": studies,
         "rows_columns": shape,
-        "heat_map": heat_map,
+        "package": Path(sections["reading"]["package"]).name,
+        "heat_map": sections["report"]["heat_map"],
         "per_s": round(per_s, 2),
         "bare_per_s": round(bare, 2),
         "ratio": round(per_s / bare, 3),
-        "rss_mib": round(peak),
-        "decoders_rss_mib": round(decoders),
+        "cores_busy": round(drain.busy, 2),
+        "rss_mib": round(drain.peak),
+        "decoders_rss_mib": round(drain.decoders),
+        "parts": drain.parts,
     }
 
 
@@ -158,7 +171,7 @@ def _uid(keyword: str, number: int) -> str:
     return f"{_ROOT}.{_KEYWORDS.index(keyword) + 1}.{_FIRST + number}"
 
 
-def _bare(site: service.Service, calls: int = 40) -> float:
+def _bare(site: service.Service) -> float:
     """Images a second of the guarded session alone, one image of the backlog in each call."""
     reader = site.pipeline.worker.reader
     decoder = Decoder(site.settings.reading)
@@ -167,29 +180,71 @@ def _bare(site: service.Service, calls: int = 40) -> float:
     tensor = prepare(film.radiograph, reader.package.manifest.pixels)[0][None]
     target = np.array([1])
     reader.network.run(tensor, target)
-    start = time.perf_counter()
-    for _ in range(calls):
+    start, calls = time.perf_counter(), 0
+    while calls < _BARE_CALLS and time.perf_counter() - start < _BARE_S:
         reader.network.run(tensor, target)
+        calls += 1
     return calls / (time.perf_counter() - start)
 
 
-def _drain(site: service.Service) -> tuple[float, float, float]:
-    """Run the pipeline until all is settled: seconds, own and decoders' peak memory in MiB."""
-    stop = threading.Event()
-    thread = threading.Thread(target=site.pipeline.run, args=(stop,))
-    peak = decoders = 0.0
-    start = time.perf_counter()
-    thread.start()
-    try:
-        while {"jobs queued", "jobs running"} & backlog(site.ledger).keys():
-            peak = max(peak, _rss_mib("self"))
-            decoders = max(decoders, sum(map(_rss_mib, _children())))
-            time.sleep(0.2)
-        seconds = time.perf_counter() - start
-    finally:
-        stop.set()
-        thread.join()
-    return seconds, peak, decoders
+@dataclass
+class _Drain:
+    """The pipeline at work until all is settled.
+
+    Seconds, own and decoders' peak memory in MiB, and the share of the machine's cores that was
+    busy, with whatever: where it is near 1, steps that overlap better would gain nothing.
+    """
+
+    site: service.Service
+    studies: int
+    seconds: float = 0.0
+    peak: float = 0.0
+    decoders: float = 0.0
+    busy: float = 0.0
+    parts: list[dict[str, float]] = field(default_factory=list)
+
+    def run(self) -> None:
+        stop = threading.Event()
+        thread = threading.Thread(target=self.site.pipeline.run, args=(stop,))
+        start = last = time.perf_counter()
+        ticks, done = _ticks(), 0
+        thread.start()
+        try:
+            while done < self.studies:
+                time.sleep(0.2)
+                waiting = backlog(self.site.ledger)
+                done = self.studies - sum(waiting.get(f"jobs {s}", 0) for s in _UNSETTLED)
+                self.seconds = time.perf_counter() - start
+                self.peak = max(self.peak, _rss_mib("self"))
+                self.decoders = max(self.decoders, sum(map(_rss_mib, _children())))
+                before = int(sum(part["studies"] for part in self.parts))
+                enough = done - before >= self.studies / _PARTS or done == self.studies
+                if enough and self.studies >= _PARTS**2:
+                    self._note(done - before, self.seconds - (last - start))
+                    last = start + self.seconds
+            spent = [after - before for before, after in zip(ticks, _ticks(), strict=True)]
+            self.busy = 1.0 - (spent[3] + spent[4]) / sum(spent)
+        finally:
+            stop.set()
+            thread.join()
+
+    def _note(self, studies: int, seconds: float) -> None:
+        """Say how the last part went."""
+        part = {
+            "studies": studies,
+            "per_s": round(studies / seconds, 2),
+            "rss_mib": round(_rss_mib("self")),
+        }
+        self.parts.append(part)
+        print(f"of {self.studies}: {json.dumps(part)}", file=sys.stderr, flush=True)
+
+
+_UNSETTLED = ("queued", "running")
+
+
+def _ticks() -> list[int]:
+    """User, nice, system, idle, waiting for disks, ...: of all cores since the machine started."""
+    return [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
 
 
 def _children() -> list[str]:

@@ -1,28 +1,23 @@
 """The same network behind every engine that could run it.
 
 An engine is a function from images, float32 (batch, 3, size, size), to what it answers; the weights
-are drawn, and the graph is exported from the very network that PyTorch runs.
+are drawn, and the graph is exported from the very network that PyTorch runs. A runtime is imported
+where it is asked for: `tests.benchmarks.loading` wants each alone in a process.
 """
 
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
-import torch
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from export.graph import write_graph
-from model.gradcam import GradCam
-from model.networks.pim import Pim, PimConfig
+if TYPE_CHECKING:
+    import torch
 
-from pytorch_grad_cam import GradCAM  # isort: skip - the networks have declared its operators
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # isort: skip
+    from model.networks.pim import Pim, PimConfig
 
 Images = NDArray[np.float32]
 Engine = Callable[[Images], object]
@@ -34,13 +29,19 @@ LAYER = 1
 class Subject:
     """A network with its graph."""
 
-    network: Pim
+    network: "Pim"
     graph: Path
     size: int
 
 
 def draw_subject(folder: Path, size: int, backbone: str) -> Subject:
     """Build a PIM with drawn weights and export it, evidence included."""
+    import torch
+
+    from export.graph import write_graph
+    from model.gradcam import GradCam
+    from model.networks.pim import Pim
+
     torch.manual_seed(1)
     network = Pim(config_of(backbone, size)).eval()
     graph = folder / f"{backbone}-{size}.onnx"
@@ -48,15 +49,20 @@ def draw_subject(folder: Path, size: int, backbone: str) -> Subject:
     return Subject(network.requires_grad_(False), graph, size)
 
 
-def config_of(backbone: str, size: int) -> PimConfig:
-    """Configure a PIM as the shipped one, over any backbone."""
+def config_of(backbone: str, size: int) -> "PimConfig":
+    """Configure a PIM as published over a Swin, else as the shipped one."""
+    from model.networks.pim import PimConfig
+
+    classes = ("no_finding", "fracture")
+    if backbone.startswith("swin"):
+        return PimConfig(backbone=backbone, size=size, classes=classes)
     return PimConfig(
         backbone=backbone,
         size=size,
         width=128,
         upsampling="bilinear",
         head="average",
-        classes=("no_finding", "fracture"),
+        classes=classes,
     )
 
 
@@ -68,6 +74,8 @@ def images(batch: int, size: int, seed: int = 0) -> Images:
 
 def ours(graph: Path, names: list[str], threads: int, chunk: int, device: str = "cpu") -> Engine:
     """Make ONNX Runtime as the daemon configures it, `chunk` images in each call."""
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -87,8 +95,10 @@ def ours(graph: Path, names: list[str], threads: int, chunk: int, device: str = 
     return run
 
 
-def torch_forward(network: Pim, *, compiled: bool, device: str = "cpu") -> Engine:
+def torch_forward(network: "Pim", *, compiled: bool, device: str = "cpu") -> Engine:
     """Make PyTorch: eager, or compiled anew for each batch size."""
+    import torch
+
     moved = deepcopy(network).to(device)
     call = torch.compile(moved, dynamic=False) if compiled else moved
 
@@ -99,8 +109,12 @@ def torch_forward(network: Pim, *, compiled: bool, device: str = "cpu") -> Engin
     return run
 
 
-def grad_cam(network: Pim, device: str = "cpu") -> Engine:
-    """Make pytorch-grad-cam on PyTorch."""
+def grad_cam(network: "Pim", device: str = "cpu") -> Engine:
+    """Make pytorch-grad-cam on PyTorch; the networks have declared the operators it needs."""
+    import torch
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
     rows, columns = network.grids[LAYER]
     watched = deepcopy(network).to(device)  # it leaves its hooks behind
 
@@ -109,10 +123,10 @@ def grad_cam(network: Pim, device: str = "cpu") -> Engine:
             super().__init__()
             self.network = watched
 
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        def forward(self, batch: "torch.Tensor") -> "torch.Tensor":
             return self.network(batch).logits
 
-    def picture(tokens: torch.Tensor) -> torch.Tensor:
+    def picture(tokens: "torch.Tensor") -> "torch.Tensor":
         return tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
 
     cam = GradCAM(Logits(), [watched.pyramid.levels[LAYER]], reshape_transform=picture)
@@ -147,6 +161,8 @@ def openvino(graph: Path, names: list[str], threads: int) -> Engine:
 
 def int8_graph(subject: Subject) -> Path:
     """Quantise the graph statically, calibrated on drawn images: for its speed, not its answers."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Drawn(CalibrationDataReader):
         def __init__(self) -> None:

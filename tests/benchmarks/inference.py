@@ -1,17 +1,19 @@
 """The network behind every engine that could run it: ours, PyTorch, pytorch-grad-cam, OpenVINO.
 
     python -m tests.benchmarks.inference [--quick] [--device cpu|cuda] [--threads 1]
+    python -m tests.benchmarks.inference --batches --sizes 384     (only load time and memory)
 
 All engines run the same drawn weights and take turns within each round; what is judged are medians
 of ratios inside a round, of CPU time on a CPU (one thread, so that other programs on the machine
 hurt little) and of wall time on a GPU. "ours" is ONNX Runtime as the daemon configures it: on a CPU
 one image in each call, which the daemon finds out by measuring at its start; "ours, one call" takes
-the whole batch at once. Load time and memory are those of a process of its own. The last line is
-JSON.
+the whole batch at once. Load time and memory are those of a process of its own for each engine. The
+last line is JSON.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -26,8 +28,8 @@ from rich.table import Table
 
 from tests.benchmarks import engines
 from tests.benchmarks.engines import Engine, Subject, draw_subject
+from tests.benchmarks.loading import ENGINES, FORWARD, WITH_CAM
 
-FORWARD, WITH_CAM = ["logits"], ["logits", "cam"]
 _BACKBONES = {"cpu": "mobilenetv2_100", "cuda": "swin_large_patch4_window12_384"}
 _REST_S = 0.02
 _GOALS = {
@@ -52,24 +54,29 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backbone", help="another than the shipped model's")
     parser.add_argument("--sizes", type=int, nargs="+")
-    parser.add_argument("--batches", type=int, nargs="+")
+    parser.add_argument("--batches", type=int, nargs="*")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--no-loads", action="store_true", help="no load time and memory")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     backbone = options.backbone or _BACKBONES[options.device]
     sizes = options.sizes or ([384] if options.quick or options.device == "cuda" else [224, 384])
-    batches = options.batches or ([1, 8] if options.quick else [1, 4, 8, 16])
+    batches = options.batches
+    if batches is None:
+        batches = [1, 8] if options.quick else [1, 4, 8, 16]
     rows = []
+    loads = {}
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             subject = draw_subject(Path(folder), size, backbone)
-            made = make_engines(subject, options.threads, options.device)
+            made = make_engines(subject, options.threads, options.device) if batches else {}
             for batch in batches:
                 rounds = options.rounds or (5 if options.quick else 9)
                 rows.append(_measure(made, batch, size, rounds, options.device))
                 _show(rows[-1])
-        loads = _loads(subject, options.threads) if options.device == "cpu" else {}
-    _show_loads(loads)
+            if options.device == "cpu" and not options.no_loads:
+                loads[size] = _loads(subject, options.threads)
+                _show_loads(loads[size], size)
     misses = [miss for row in rows for miss in _misses(row)]
     print(json.dumps({"rows": rows, "loads": loads, "missed": misses, "goals_met": not misses}))
 
@@ -152,24 +159,29 @@ def _show(row: dict[str, Any]) -> None:
 
 
 def _loads(subject: Subject, threads: int) -> dict[str, dict[str, float]]:
-    """Load each runtime in a new process: seconds to the first answer, and peak memory."""
+    """Load each engine in a new process: seconds to the first answer, and peak memory.
+
+    torch.compile finds nothing that was compiled before.
+    """
+    cold = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(subject.graph.with_suffix(".compiled"))}
     weights = subject.graph.with_suffix(".pt")
     torch.save(subject.network.state_dict() | {"config": subject.network.config}, weights)
     found = {}
-    for name, file in (("ours", subject.graph), ("OpenVINO", subject.graph), ("torch", weights)):
+    for name in ENGINES:
+        file = weights if "torch" in name else subject.graph
         command = [sys.executable, "-m", "tests.benchmarks.loading", name, str(file)]
         command += [str(subject.size), str(threads)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, env=cold, stdout=subprocess.PIPE, text=True, check=True)
         found[name] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _show_loads(loads: dict[str, dict[str, float]]) -> None:
-    table = Table("engine", "import s", "load s", "first answer s", "peak RSS MiB")
+def _show_loads(loads: dict[str, dict[str, float]], size: int) -> None:
+    columns = ("import s", "load s", "first answer s", "peak RSS MiB")
+    table = Table("engine", *columns, title=f"{size} pixels, one image, a process for each")
     for name, row in loads.items():
         table.add_row(name, *(str(row[key]) for key in ("import_s", "load_s", "first_s", "mib")))
-    if loads:
-        Console().print(table)
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Load one runtime in this process and answer once: seconds and peak memory, as JSON.
+"""Load one engine in this process and answer once: seconds and peak memory, as JSON.
 
-    python -m tests.benchmarks.loading ours|OpenVINO|torch FILE SIZE THREADS
+    python -m tests.benchmarks.loading ENGINE FILE SIZE THREADS
 
-Called by `tests.benchmarks.inference`; each runtime is imported only where it is asked for.
+FILE is the graph, or the weights for those that run on PyTorch. Called by
+`tests.benchmarks.inference`, in a new process for each engine.
 """
 
 import json
@@ -10,67 +11,70 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from tests.benchmarks import engines
+from tests.benchmarks.engines import Engine
 
+if TYPE_CHECKING:
+    from model.networks.pim import Pim
 
-def load_ours(file: str, threads: int) -> tuple[float, Callable[[np.ndarray], object]]:
-    import onnxruntime as ort
-
-    imported = time.perf_counter()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return imported, lambda x: session.run(["logits", "cam"], {"image": x, "target": np.full(1, 1)})
+FORWARD, WITH_CAM = ["logits"], ["logits", "cam"]
 
 
-def load_openvino(file: str, threads: int) -> tuple[float, Callable[[np.ndarray], object]]:
-    import openvino as ov
-
-    imported = time.perf_counter()
-    model = ov.Core().compile_model(file, "CPU", {"INFERENCE_NUM_THREADS": threads})
-    return imported, lambda x: model({"image": x, "target": np.full(1, 1)})
-
-
-def load_torch(file: str, threads: int) -> tuple[float, Callable[[np.ndarray], object]]:
+def _network(weights: Path, threads: int) -> "Pim":
+    """Load the weights as a program that runs PyTorch does."""
     import torch
 
     from model.networks.pim import Pim
 
-    imported = time.perf_counter()
     torch.set_num_threads(threads)
-    state = torch.load(file, weights_only=False)
+    state = torch.load(weights, weights_only=False)
     network = Pim(state.pop("config")).eval()
     network.load_state_dict(state)
-
-    def run(x: np.ndarray) -> object:
-        with torch.inference_mode():
-            return network(torch.from_numpy(x)).logits
-
-    return imported, run
+    return network.requires_grad_(False)
 
 
-LOADERS = {"ours": load_ours, "OpenVINO": load_openvino, "torch": load_torch}
+_TORCH = ["torch", "model.networks.pim"]
+ENGINES: dict[str, tuple[list[str], Callable[[Path, int], Engine]]] = {
+    "ours with CAM": (["onnxruntime"], lambda file, n: engines.ours(file, WITH_CAM, n, 1)),
+    "OpenVINO with CAM": (["openvino"], lambda file, n: engines.openvino(file, WITH_CAM, n)),
+    "torch eager": (
+        _TORCH,
+        lambda file, n: engines.torch_forward(_network(file, n), compiled=False),
+    ),
+    "torch.compile": (
+        _TORCH,
+        lambda file, n: engines.torch_forward(_network(file, n), compiled=True),
+    ),
+    "pytorch-grad-cam": (
+        [*_TORCH, "pytorch_grad_cam"],
+        lambda file, n: engines.grad_cam(_network(file, n)),
+    ),
+}
+"""What each imports, and how it is made of a file and a number of threads."""
 
 
-def main(name: str, file: str, size: int, threads: int) -> None:
+def main(name: str, file: Path, size: int, threads: int) -> None:
     """Print the figures."""
-    image = np.zeros((1, 3, size, size), np.float32)
-    start = time.perf_counter()
-    imported, run = LOADERS[name](file, threads)
-    loaded = time.perf_counter()
-    run(image)
-    answered = time.perf_counter()
+    modules, make = ENGINES[name]
+    image = engines.images(1, size)
+    moments = [time.perf_counter()]
+    for module in modules:
+        import_module(module)
+    moments.append(time.perf_counter())
+    engine = make(file, threads)
+    moments.append(time.perf_counter())
+    engine(image)
+    moments.append(time.perf_counter())
+    steps = zip(("import_s", "load_s", "first_s"), moments[1:], moments[:-1], strict=True)
+    figures = {name: round(after - before, 2) for name, after, before in steps}
     status = Path("/proc/self/status").read_text()  # the kernel's ru_maxrss counts the parent too
     peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
-    steps = {
-        "import_s": imported - start,
-        "load_s": loaded - imported,
-        "first_s": answered - loaded,
-    }
-    print(json.dumps({key: round(value, 2) for key, value in steps.items()} | {"mib": round(peak)}))
+    print(json.dumps(figures | {"mib": round(peak)}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

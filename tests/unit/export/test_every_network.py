@@ -89,6 +89,9 @@ FULL = {
     ),
 }
 
+RANKED = 5e-3
+"""A PIM's combiner weighs tokens by rank, and near-equal ones may change theirs: `test_ranks`."""
+
 
 def trained_like(fields) -> nn.Module:
     """Build with norms that have seen something: fresh ones hide what a wrong gradient would do."""
@@ -128,7 +131,7 @@ def test_maps_at_full_size_are_those_of_pytorch_grad_cam(name, tmp_path, record_
     print(name, {key: f"{value:.1e}" for key, value in found.items()})
     record_property("differences", found)
     assert found["cam_oracle"] <= 1e-4, found
-    assert found["logits"] <= 5e-3, found  # tokens of near-equal confidence may change ranks
+    assert found["logits"] <= (RANKED if name.startswith("pim") else 1e-4), found
 
 
 def test_landmarks_of_the_graph_are_those_of_the_network(tmp_path):

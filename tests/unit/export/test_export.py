@@ -153,6 +153,7 @@ def test_checkpoint_of_another_class_count_is_one_line(network, template, tmp_pa
     assert run(tmp_path / "other.pt", tmp_path / "package", template) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "weights do not fit" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.md", "other.pt"]
 
 
 def test_truncated_checkpoint_is_one_line(stored, template, tmp_path, capsys):

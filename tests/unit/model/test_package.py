@@ -154,8 +154,19 @@ def test_limits_are_those_of_the_precision(tmp_path, graph):
     assert write_package(tmp_path / "package", graph, coarse, "").manifest.precision == "int8"
 
 
+def test_one_bit_of_the_manifests_digest_is_refused(tmp_path, graph):
+    write_package(tmp_path / "package", graph, manifest(graph), "")
+    file = tmp_path / "package" / MANIFEST_FILE
+    content = json.loads(file.read_text())
+    digest = content["graph_sha256"]
+    content["graph_sha256"] = f"{int(digest, 16) ^ 1:064x}"
+    file.write_text(json.dumps(content))
+    with pytest.raises(PackageError, match="does not match the manifest's sha256"):
+        load_package(tmp_path / "package")
+
+
 @pytest.mark.parametrize("byte", [0, 3, 6])
-def test_one_bit_of_the_graph_or_of_its_digest_is_refused(tmp_path, graph, byte):
+def test_one_bit_of_the_graph_is_refused(tmp_path, graph, byte):
     write_package(tmp_path / "package", graph, manifest(graph), "")
     file = tmp_path / "package" / GRAPH_FILE
     whole = bytearray(file.read_bytes())
@@ -184,6 +195,17 @@ def test_external_data_is_copied_verified_and_missed(tmp_path, graph):
     (folder / weights.name).unlink()
     with pytest.raises(PackageError, match=r"No such file or directory: .*made\.onnx\.data"):
         load_package(folder)
+
+
+def test_a_package_that_cannot_be_written_whole_leaves_the_old_one_and_nothing_beside(
+    tmp_path, graph
+):
+    old = write_package(tmp_path / "package", graph, manifest(graph), "old")
+    missing = manifest(graph, version="2", external_data={"made.onnx.data": "0" * 64})
+    with pytest.raises(FileNotFoundError):
+        write_package(tmp_path / "package", graph, missing, "new")
+    assert load_package(tmp_path / "package").digest == old.digest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made.onnx", "package"]
 
 
 @pytest.mark.parametrize("name", ["../made.onnx", "/etc/passwd", ".hidden"])

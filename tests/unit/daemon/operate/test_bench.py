@@ -9,7 +9,6 @@ from daemon.__main__ import app
 from daemon.operate.bench import Bench, bench, latency_ms, rate
 from daemon.operate.chart import Line, draw
 from daemon.reading.pace import Pace
-from daemon.reading.providers import CPU
 from daemon.settings import Reading
 from model.package import write_package
 from tests.graphs import tiny_manifest, write_graph
@@ -31,7 +30,7 @@ def test_figures_come_from_the_calls():
 def test_it_says_what_ran_where(package):
     ticks = iter(np.arange(0.0, 1000.0, 0.5))
     made = bench(package, Reading(provider="cpu"), quick=True, stopwatch=lambda: next(ticks))
-    assert made.provider == CPU
+    assert made.device == "CPU"
     assert made.load_s == 0.5
     assert [pace.batch for pace in made.paces] == [1, 4, 8]
     assert made.paces[1].seconds == (0.5,) * 4  # enough after a while, however many were wanted
@@ -40,7 +39,7 @@ def test_it_says_what_ran_where(package):
 
 def test_the_plot_shows_every_line_in_its_colour(tmp_path):
     file = tmp_path / "plot.png"
-    made = Bench("tiny 1", CPU, 0.5, 100.0, (Pace(1, (0.1, 0.3)), Pace(8, (0.4, 0.9))))
+    made = Bench("tiny 1", "CPU", 0.5, 100.0, (Pace(1, (0.1, 0.3)), Pace(8, (0.4, 0.9))))
     made.plot(file)
     with Image.open(file) as image:
         seen = {colour for _, colour in image.getcolors(1 << 20)}

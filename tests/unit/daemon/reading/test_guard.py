@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from daemon.__main__ import app
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
-from daemon.reading.guard import Guard, Offline, split_flags
+from daemon.reading.flags import split_flags
+from daemon.reading.guard import Guard, Offline
 from daemon.reading.providers import CPU, CUDA
 from daemon.reading.sessions import PREDICTED, Session
 from daemon.settings import Reading
@@ -111,7 +112,11 @@ def images(number):
 
 
 def flags(ledger):
-    return split_flags(ledger.counters())[0]
+    return split_flags(ledger.counters())[0]["degraded"]
+
+
+def devices(ledger):
+    return split_flags(ledger.counters())[0]["reads on"]
 
 
 def test_any_number_of_images_is_run_in_batches_and_keeps_its_order(guard, device):
@@ -156,10 +161,12 @@ def test_a_device_without_memory_for_one_image_stops_the_start(guard, device):
 @pytest.mark.parametrize("cause", [DEVICE_GONE, NO_MEMORY])
 def test_a_lost_device_is_replaced_by_the_cpu_for_all_to_see(guard, device, ledger, caplog, cause):
     made = guard()
+    assert devices(ledger) == ["CUDA (reader1)"]
     device.broken = cause
     output = made.run(*images(3))
     assert output.logits[:, 1] == pytest.approx([0.0, 3.0, 6.0])
     assert made.provider == CPU
+    assert devices(ledger) == ["CPU (reader1)"]
     assert flags(ledger) == ["device lost (reader1)"]
     assert ledger.counters()["inference_device_lost"] == 1
     assert "the device is lost, on the CPU now" in caplog.text
@@ -250,5 +257,46 @@ def test_status_shows_what_is_degraded_apart_from_the_counters(guard, device, le
         )
     )
     shown = json.loads(CliRunner().invoke(app, ["status", "--config", str(file)]).output)
+    assert shown["reads_on"] == ["CPU (reader1)"]
     assert shown["degraded"] == ["device lost (reader1)"]
     assert shown["counters"] == {"ignored_objects": 1, "inference_device_lost": 1}
+
+
+@pytest.fixture
+def fixed(tmp_path, ledger):
+    """Return a guard over a graph that takes four images in each call, and its device."""
+    graph = write_graph(tmp_path / "fixed.onnx", batch=4)
+    package = write_package(tmp_path / "fixed", graph, tiny_manifest(graph), "")
+    device = Device(package.graph, ort.SessionOptions(), [])
+    session = Session(package, "auto", 1, create=lambda *_, **__: device)
+    made = Guard(
+        network=session,
+        package=package,
+        settings=Reading(batch_size=2),
+        ledger=ledger,
+        worker="reader1",
+        on_cpu=lambda: Session(package, "cpu", 1),
+        fixed_batch=session.fixed_batch,
+        stopwatch=lambda: device.ticks,
+    )
+    made.warm_up()
+    device.batches.clear()
+    return made, device
+
+
+def test_a_graph_of_a_fixed_batch_gets_whole_batches_and_answers_for_each_image_once(fixed):
+    made, device = fixed
+    assert made.batch_size == 4  # the setting gives way
+    output = made.run(*images(6))
+    assert device.batches == [4, 4]
+    assert output.logits[:, 1] == pytest.approx([3.0 * number for number in range(6)])
+    assert [len(output.cam), len(output.gate)] == [6, 6]
+
+
+def test_a_fixed_batch_that_does_not_fit_any_more_cannot_shrink(fixed, ledger):
+    made, device = fixed
+    device.largest = 3
+    assert made.run(*images(5)).logits[:, 1] == pytest.approx([3.0 * n for n in range(5)])
+    assert made.provider == CPU
+    assert flags(ledger) == ["device lost (reader1)"]
+    assert ledger.counters()["inference_out_of_memory"] == 1

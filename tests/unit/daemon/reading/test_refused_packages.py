@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import onnx
 import pytest
 
 from model.package import CARD_FILE, GRAPH_FILE, MANIFEST_FILE, hash_file, write_package
@@ -44,6 +45,29 @@ def one_bit(package):
     graph.write_bytes(content)
 
 
+def one_bit_of_the_digest(package):
+    digest = hash_file(package / GRAPH_FILE)
+    change(package, graph_sha256=f"{int(digest, 16) ^ 1:064x}")
+
+
+def no_external_data(package):
+    """Move the weights out of the graph, and lose them."""
+    model = onnx.load(package / GRAPH_FILE)
+    onnx.save(
+        model,
+        package / GRAPH_FILE,
+        save_as_external_data=True,
+        location="model.onnx.data",
+        size_threshold=0,
+    )
+    change(package, external_data={"model.onnx.data": hash_file(package / "model.onnx.data")})
+    (package / "model.onnx.data").unlink()
+
+
+def no_parity(package):
+    change(package, parity={})
+
+
 def other_contract(package):
     change(package, pixel_contract=99)
 
@@ -77,6 +101,9 @@ def run(tmp_path, package, provider="cpu"):
     [
         (truncated, "ONNX Runtime cannot load it"),
         (one_bit, "does not match the manifest's sha256"),
+        (one_bit_of_the_digest, "does not match the manifest's sha256"),
+        (no_external_data, "No such file or directory: "),
+        (no_parity, "parity: no parity results; export it again"),
         (other_contract, "made for pixel contract 99"),
         (more_classes, "answered with 2 classes, the manifest names 3"),
         (other_weights, "away from its stored answer"),

@@ -5,7 +5,7 @@ import onnxruntime as ort
 import pytest
 
 from daemon.errors import Misconfigured, Unavailable
-from daemon.reading.providers import CPU, CUDA
+from daemon.reading.providers import CPU, CUDA, confirmed, is_missed
 from daemon.reading.sessions import PREDICTED, Session
 from model.package import write_package
 from tests.graphs import SIZE, tiny_manifest, write_graph
@@ -35,6 +35,21 @@ def test_auto_without_a_device_takes_the_cpu_and_says_so(package, caplog):
 def test_cuda_without_a_device_refuses_to_start(package):
     with pytest.raises(Misconfigured, match="CUDA"):
         Session(package, "cuda", 1)
+
+
+@pytest.mark.parametrize("choice", ["cuda", "tensorrt"])
+def test_a_session_that_fell_back_to_the_cpu_is_refused_where_a_gpu_was_asked_for(choice):
+    with pytest.raises(
+        Misconfigured, match=f"is {choice}, but the session runs on CPUExec.*driver"
+    ):
+        confirmed(choice, CPU)
+    assert confirmed("auto", CPU) == CPU
+
+
+def test_a_device_that_auto_did_not_get_is_missed_only_where_cuda_is_built_in():
+    assert is_missed("auto", CPU) == (CUDA in ort.get_available_providers())
+    assert not is_missed("cpu", CPU)
+    assert not is_missed("auto", CUDA)
 
 
 def test_a_graph_that_answers_the_golden_input_otherwise_is_refused(tmp_path, graph):

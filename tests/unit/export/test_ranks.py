@@ -1,0 +1,96 @@
+"""Tokens that are equally sure: the reference follows the graph's ranks, if they are ranks."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from export.graph import write_graph
+from export.parity import ParityError, measure, of_graph, of_network, of_oracle
+from export.pictures import drawn
+from export.ranks import Follower, ranks_tokens
+from model.gradcam import GradCam
+from model.networks.registry import build_network
+from model.networks.selector import confidence
+from model.pixels import PixelProfile
+from tests.unit.export.test_every_network import FULL, SMALL, TWO, trained_like
+
+PIMS = {
+    "small": ({**SMALL["pim over mobilenet"][0], "size": 64, "head": "combiner"}, "level3"),
+    **{name: FULL[name] for name in FULL if name.startswith("pim")},
+}
+ALIKE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    fields, layer = PIMS["small"]
+    network = trained_like(fields)
+    graph = tmp_path_factory.mktemp("ranks") / "model.onnx"
+    write_graph(GradCam(network, layer), 64, graph)
+    return network, graph
+
+
+def led(network, layer, graph):
+    follower = Follower.of(network, graph)
+    cam = GradCam(follower, layer)
+    return follower.lead(of_network(cam)), follower.lead(of_oracle(cam))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "small" else pytest.mark.slow) for name in PIMS]
+)
+def test_with_the_graphs_ranks_logits_and_maps_are_the_same(name, tmp_path):
+    """Ties and all: without them logits differ by up to 1.3e-3, of these very networks."""
+    fields, layer = PIMS[name]
+    network = trained_like(fields)
+    graph = tmp_path / "model.onnx"
+    write_graph(GradCam(network, layer), network.config.size, graph)
+    shape = (4, 3, network.config.size, network.config.size)
+    pictures = [np.random.default_rng(3).standard_normal(shape, np.float32)]
+    pictures += drawn(PixelProfile(size=network.config.size))
+    about = (len(network.config.classes), "softmax")
+    found = measure(of_graph(graph), led(network, layer, graph), pictures, about)
+    assert max(found["logits"], found["cam"], found["cam_oracle"]) <= ALIKE, found
+
+
+def test_what_is_no_order_of_confidence_is_refused(small, tmp_path):
+    network, graph = small
+    model = onnx.load(graph)
+    for node in model.graph.node:
+        if node.op_type == "TopK":
+            del node.attribute[:]
+            node.attribute.append(onnx.helper.make_attribute("largest", 0))
+    onnx.save(model, tmp_path / "reversed.onnx")
+    reference, _ = led(network, "level3", tmp_path / "reversed.onnx")
+    image = np.random.default_rng(0).standard_normal((1, 3, 64, 64), np.float32)
+    with pytest.raises(ParityError, match=r"ranks: a token stands before one that is surer by"):
+        reference(image, np.array([1]))
+
+
+def test_leading_leaves_the_network_as_it_is(small):
+    network, graph = small
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = network(image)
+        reference, _ = led(network, "level3", graph)
+        reference(image.numpy(), np.array([1]))
+        after = network(image)
+    assert torch.equal(before.logits, after.logits)
+    ranks = confidence(before.token_logits[0]).gather(1, before.selections[0].index)
+    assert (ranks.diff(dim=1) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({**SMALL["pim over mobilenet"][0], "head": "combiner"}, True),
+        ({**SMALL["pim over mobilenet"][0], "selection": False}, False),
+        ({**SMALL["pim over mobilenet"][0], "head": "pooled"}, False),
+        ({"kind": "seresnet", "backbone": "test_resnet"}, False),
+    ],
+    ids=["pim", "no selection", "pooled", "no pim"],
+)
+def test_only_a_selection_ranks(fields, expected):
+    network = build_network({"size": 64, "classes": TWO, **fields})
+    assert ranks_tokens(network) == expected
