@@ -14,19 +14,14 @@ NOT_NEEDED = ("gdcm", "requests")
 """pydicom loads them where they are installed, to decode and to download: 25 MB a process."""
 
 
-def keep_to_one_processor(number: int) -> None:
-    """Let the threads of this process, the `number`-th of its kind, share one processor.
-
-    The interpreter runs one of them at a time. Spread over processors they spend as much on waking
-    each other there as on receiving: two processes that keep to theirs receive half as much again.
-    """
+def processor_of(number: int) -> int:
+    """Return the processor of the `number`-th receiver process."""
     allowed = sorted(os.sched_getaffinity(0), reverse=True)  # interrupts mostly go to the first
-    os.sched_setaffinity(0, {allowed[number % len(allowed)]})
+    return allowed[number % len(allowed)]
 
 
 def main() -> None:
     """Receive until standard input ends."""
-    keep_to_one_processor(int(sys.argv[2]))
     for name in NOT_NEEDED:
         sys.modules[name] = None  # type: ignore[assignment]  # the documented way to have none
     from daemon import logs
@@ -42,7 +37,8 @@ def main() -> None:
     place = Place(root=Path(task["root"]))
     ledger = Ledger(settings.ledger.url or place.ledger, migrate=False)
     answers = build_safekeeping(settings, place, ledger, utc_now).answers
-    reception = Reception(settings, place, ledger, utc_now, answers)
+    processor = processor_of(int(sys.argv[2]))
+    reception = Reception(settings, place, ledger, utc_now, answers, processor)
     reception.start(socket.socket(fileno=int(sys.argv[1])))
     gc.freeze()  # what is there now stays: no need to look through it again and again
     sys.stdin.read()

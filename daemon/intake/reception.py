@@ -1,5 +1,6 @@
 """All that receives in one process: built together, stopped together."""
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ class Reception:
         Gives the time of each arrival.
     answers : mapping
         What is answered besides C-STORE and C-ECHO.
+    processor : int, optional
+        Where associations are served that are not alone.
     """
 
     def __init__(
@@ -55,11 +58,13 @@ class Reception:
         ledger: Ledger,
         clock: Clock,
         answers: AnswerTable | None = None,
+        processor: int | None = None,
     ) -> None:
         limits = settings.receiver
         table = {**VERIFICATION, **(answers or {})}
         spool = Spool(place.spool)
         self._limits = limits
+        self._processor = processor
         self._spool = spool
         self._tls = _tls(limits)
         self._counts = Counts(ledger)
@@ -133,7 +138,17 @@ class Reception:
         self._spool.close()
 
     def _serve(self, wire: Wire, host: str) -> None:
+        self._keep_together()
         Association(self._house, wire, host).run()
+
+    def _keep_together(self) -> None:
+        """Let associations share a processor: the interpreter runs one of their threads at a time.
+
+        Spread over processors they spend as much on waking each other there as on receiving. One
+        that is alone is better off wherever its peer is.
+        """
+        if self._processor is not None and len(self._connections) > 1:
+            os.sched_setaffinity(0, {self._processor})  # of this thread only
 
     @contextmanager
     def _request_in_hand(self) -> Iterator[bool]:
