@@ -35,8 +35,8 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
     found = leading(image)
     several = len(found) > 1
     lines = head_lines(image, basis.say)
-    picture = plain_copy(image)
-    drawn = framed(picture, title, lines, basis, gutters=several)
+    copy = plain_copy(image)
+    drawn = framed(copy, title, lines, basis, gutters=several)
     boxes = basis.outlined(image)
     pen = max(_THINNEST, round(max(drawn.rows, drawn.columns) * _PEN))
     heights: list[float] = []
@@ -47,7 +47,7 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
         if box is not None:
             drawn.sheet.outline(_edges(drawn, box, pen), score.category, pen)
     if found:
-        drawn.spare(picture[0])
+        drawn.spare_markers(copy)
         located = all(box is not None for _score, box in boxes)
         words = (OUTLINES,) if located else (OUTLINES, _NOT_LOCATED)
         drawn.explain(" \u00b7 ".join(map(basis.say, words)))

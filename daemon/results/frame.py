@@ -6,7 +6,7 @@ The image keeps every pixel; the sheet grows around it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from daemon.records import Category, ImageReading
 from daemon.results.grey import grey_picture
 from daemon.results.instance import Basis
 from daemon.results.markers import markers
+from daemon.results.region import Box
 from daemon.results.sheet import COLOURS, MUTED, Letters, Sheet
 from daemon.results.wording import BANNER
 
@@ -64,11 +65,11 @@ class Framed:
         """Return where the image lies on the sheet, to write into."""
         return self.sheet.area(self.left, self.top, self.columns, self.rows)
 
-    def spare(self, grey: NDArray[np.uint8]) -> None:
-        """Give side markers their own pixels back; `grey` is the image as it lies on the sheet."""
-        for box in markers(grey):
+    def spare_markers(self, copy: "PlainCopy") -> None:
+        """Give side markers the pixels back that they have in the copy that is shown."""
+        for box in copy.markers:
             left, top = int(box.left), int(box.top)
-            part = grey[top : math.ceil(box.bottom), left : math.ceil(box.right)]
+            part = copy.pixels[top : math.ceil(box.bottom), left : math.ceil(box.right)]
             self.sheet.paste(part, self.left + left, self.top + top)
 
     def explain(self, words: str) -> float:
@@ -87,9 +88,22 @@ class Framed:
         return self.sheet.height - self.letter * (_LAST_BASE + _FOOT_STEP)
 
 
+@dataclass(frozen=True, eq=False)
+class PlainCopy:
+    """A windowed image, uint8 (rows, columns), and its scale (1 unless it is huge)."""
+
+    pixels: NDArray[np.uint8]
+    scale: float
+
+    @cached_property
+    def markers(self) -> list[Box]:
+        """Where side markers lie."""
+        return markers(self.pixels)
+
+
 @lru_cache(maxsize=2)
-def plain_copy(image: ImageReading) -> tuple[NDArray[np.uint8], float]:
-    """Return the windowed image, uint8 (rows, columns), and its scale (1 unless it is huge).
+def plain_copy(image: ImageReading) -> PlainCopy:
+    """Return the windowed image without anything on it.
 
     Several pictures of one image follow each other: the last copies are kept for them.
 
@@ -107,11 +121,11 @@ def plain_copy(image: ImageReading) -> tuple[NDArray[np.uint8], float]:
         size = (round(columns * scale), round(rows * scale))
         grey = np.asarray(Image.fromarray(grey).resize(size, resample=Image.Resampling.BOX))
     grey.setflags(write=False)
-    return grey, scale
+    return PlainCopy(grey, scale)
 
 
 def framed(
-    picture: tuple[NDArray[np.uint8], float],
+    copy: PlainCopy,
     title: str,
     lines: Sequence[Line],
     basis: Basis,
@@ -122,8 +136,7 @@ def framed(
 
     `gutters` leaves room for a letter on both sides of it.
     """
-    pixels, scale = picture
-    rows, columns = pixels.shape[:2]
+    rows, columns = copy.pixels.shape
     width = max(columns, _NARROWEST)
     letter = width * _LINE
     if gutters:
@@ -132,8 +145,8 @@ def framed(
     foot = round(letter * (_LAST_BASE + _FOOT_STEP + 1.1))
     sheet = Sheet(width, head + rows + foot)
     left = (width - columns) // 2
-    sheet.paste(pixels, left, head)
-    drawn = Framed(sheet, left, head, rows, columns, scale, letter)
+    sheet.paste(copy.pixels, left, head)
+    drawn = Framed(sheet, left, head, rows, columns, copy.scale, letter)
     _write_head(drawn, title, lines)
     _write_foot(drawn, basis)
     return drawn

@@ -45,10 +45,10 @@ def heat_map(image: ImageReading, score: FindingScore, title: str, basis: Basis)
     text = "{category}, score {score}"
     detail = basis.say(text, category=basis.say(score.category.value), score=score_text(score))
     line = Line(score.category, display(score.finding, basis.say), detail)
-    picture = plain_copy(image)
-    drawn = framed(picture, title, [line], basis)
-    lay_over(drawn.image_area(), picture[0], evidence)
-    drawn.spare(picture[0])
+    copy = plain_copy(image)
+    drawn = framed(copy, title, [line], basis)
+    lay_over(drawn.image_area(), copy.pixels, evidence)
+    drawn.spare_markers(copy)
     _add_legend(drawn, score, basis.say)
     return drawn
 

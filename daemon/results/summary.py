@@ -185,17 +185,17 @@ def _draw_thumbnail(sheet: Sheet, cell: _Cell, image: ImageReading, basis: Basis
         middle = (cell.left + cell.width / 2 - size / 2, cell.top + cell.height / 2 - size / 2)
         sheet.mark(middle, Category.NOT_ANALYSED, size)
         return
-    picture, copied = plain_copy(image)
-    rows, columns = picture.shape[:2]
+    copy = plain_copy(image)
+    rows, columns = copy.pixels.shape
     row_mm, column_mm = image.radiograph.spacing_mm or (image.radiograph.aspect, 1.0)
     fit = min(cell.width / (columns * column_mm), cell.height / (rows * row_mm))
     wide, high = max(1, int(columns * column_mm * fit)), max(1, int(rows * row_mm * fit))
     left, top = cell.left + (cell.width - wide) // 2, cell.top + (cell.height - high) // 2
-    resized = Image.fromarray(picture).resize(
+    resized = Image.fromarray(copy.pixels).resize(
         (wide, high), resample=Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
     )
     sheet.paste(np.asarray(resized), left, top)
-    across, down = copied * wide / columns, copied * high / rows
+    across, down = copy.scale * wide / columns, copy.scale * high / rows
     for score, box in reversed(basis.outlined(image)):
         if box is not None:
             edges = (box.left * across, box.top * down, box.right * across, box.bottom * down)

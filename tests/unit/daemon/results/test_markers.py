@@ -72,7 +72,7 @@ def _on_letter(drawn):
 
 def _original(image):
     left, top, right, bottom = (round(edge / SPACING_MM) for edge in LETTER_MM["L"])
-    return np.repeat(plain_copy(image)[0][top:bottom, left:right, None], 3, axis=2)
+    return np.repeat(plain_copy(image).pixels[top:bottom, left:right, None], 3, axis=2)
 
 
 def test_an_outline_leaves_the_letter_as_it_is(crossed):
