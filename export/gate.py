@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.parity import Answerer, ParityError, differences, gather, insist, measure
-from export.pictures import Film, drawn, load_film
+from export.pictures import Film, drawn, load_film, tied
 from export.task import change_of, draw
 from model.package import FindingSpec
 from model.parity import Precision
@@ -54,9 +54,12 @@ class Trial:
         ParityError
             A difference is beyond its limit, or a finding's AUROC is lost beyond chance.
         """
-        pictures = list(drawn(self.profile))
+        pictures, alike = list(drawn(self.profile)), tied(self.profile)
         about = (self.classes, self.activation)
-        found = measure(graph, (self.reference, self.oracle), pictures, about)
+        against = (self.reference, self.oracle)
+        found = measure(graph, against, pictures, about)
+        on_tied = measure(graph, against, [alike], about)
+        found |= {f"tied_{name}": value for name, value in on_tied.items()}
         tasks: tuple[TaskChange, ...] = ()
         if films:
             on_films, tasks = self._on_films(graph, films)
@@ -68,7 +71,7 @@ class Trial:
                     f"{task.finding}: AUROC changes by {task.change[0]} "
                     f"(95 % {task.change[1]} to {task.change[2]}) on {task.films} films"
                 )
-        count = sum(len(images) for images in pictures)
+        count = sum(len(images) for images in [*pictures, alike])
         return found, ParityReport(
             reference=self.against, pictures=count, films=len(films), tasks=tasks
         )

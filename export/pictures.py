@@ -41,23 +41,29 @@ class Film:
 
 
 def drawn(profile: PixelProfile) -> Iterator[Images]:
-    """Yield batches [n, 3, size, size]: a smooth picture, four more, then the adversarial ones."""
+    """Yield batches [n, 3, size, size]: a smooth picture, four more, then noise."""
     golden = golden_input(profile.size)
     yield golden
     turned = [np.rot90(golden, turn, axes=(2, 3)) for turn in range(1, _BATCH)]
     yield np.ascontiguousarray(np.concatenate([0.5 * golden[:, :, ::-1], *turned]))
-    yield np.stack([normalise(unit, profile) for unit in adversarial(profile.size).values()])
+    noise = np.random.default_rng(0).random((profile.size, profile.size), np.float32)
+    yield normalise(noise, profile)[None]
+
+
+def tied(profile: PixelProfile) -> Images:
+    """Return the adversarial pictures as one batch [n, 3, size, size]."""
+    return np.stack([normalise(unit, profile) for unit in adversarial(profile.size).values()])
 
 
 def adversarial(size: int) -> dict[str, NDArray[np.float32]]:
-    """Return pictures [size, size] in [0, 1] that leave a network little or nothing to go by.
+    """Return pictures [size, size] in [0, 1] whose tokens are alike.
 
-    Constant ones and repeated tiles make tokens of equal confidence: ties for any top-k.
+    Constant ones and repeated tiles make tokens of equal confidence, ties for any top-k; where one
+    lies at the kink of a ReLU, all of them do.
     """
-    random = np.random.default_rng(0)
     half = np.zeros((size, size), np.float32)
     half[:, size // 2 :] = 1
-    tile = random.random((_TILE, _TILE), np.float32)
+    tile = np.random.default_rng(0).random((_TILE, _TILE), np.float32)
     count = -(-size // _TILE)
     return {
         "black": np.zeros((size, size), np.float32),
@@ -65,7 +71,6 @@ def adversarial(size: int) -> dict[str, NDArray[np.float32]]:
         "grey": np.full((size, size), 0.5, np.float32),
         "edge": half,
         "tiles": np.tile(tile, (count, count))[:size, :size],
-        "noise": random.random((size, size), np.float32),
     }
 
 

@@ -13,7 +13,7 @@ from export.gate import Trial
 from export.graph import write_graph, write_plain_graph
 from export.manifest import describe, describe_localiser, findings_of
 from export.parity import insist, of_graph, of_network, of_oracle
-from export.pictures import drawn
+from export.pictures import drawn, tied
 from export.ranks import Follower, ranks_tokens
 from export.wish import Wish, WishError
 from model.checkpoint import Checkpoint
@@ -89,7 +89,7 @@ def _localiser(
         raise WishError("a localiser has no maps, and is exported in fp32")
     size = network.config.size
     write_plain_graph(network, size, graph, "landmarks", wish.batch)
-    pictures = list(drawn(stored.profile()))
+    pictures = [*drawn(stored.profile()), tied(stored.profile())]
     run = of_graph(graph, wish.batch)
     worst = 0.0
     for image in pictures:

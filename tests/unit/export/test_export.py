@@ -79,7 +79,8 @@ def test_package_is_whole_and_says_what_it_was_made_from(stored, template, tmp_p
     manifest = load_package(tmp_path / "package").manifest
     assert manifest.findings[0].high_specificity == 0.7
     assert manifest.training["commit"] == "uncommitted"
-    assert {"logits", "probabilities", "gate", "cam", "cam_oracle"} == manifest.parity.keys()
+    names = ("logits", "probabilities", "gate", "cam", "cam_oracle")
+    assert {*names, *(f"tied_{name}" for name in names)} == manifest.parity.keys()
     assert manifest.parity_report.reference.startswith("PyTorch")
     (seen,) = manifest.maps
     assert (seen.output, seen.layer, seen.rows, seen.per_finding) == ("cam", "level2", 8, False)

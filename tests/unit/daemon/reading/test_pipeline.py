@@ -161,6 +161,22 @@ def test_reporting_does_not_hold_the_device(site):
     site.run_until(three_were_read_while_none_was_reported, studies_in_hand=4)
 
 
+def test_the_next_studies_are_decoded_while_the_device_is_busy(site):
+    may_go_on = threading.Event()
+    site.network.refuses = lambda images: not may_go_on.wait(10)
+    opened = []
+
+    def three_were_opened_beside_a_busy_device():
+        while site.opened.acquire(blocking=False):
+            opened.append(len(site.network.batches))
+        if len(opened) >= 3 and site.network.batches and not site.reported:
+            may_go_on.set()
+        return may_go_on.is_set() and site.all_settled()
+
+    site.run_until(three_were_opened_beside_a_busy_device, batch_size=1)
+    assert site.states() == ["done"] * STUDIES
+
+
 def test_a_stop_gives_back_what_was_not_read_without_charging_an_attempt(site):
     site.hold = threading.Event()
     threading.Timer(0.5, site.hold.set).start()
