@@ -1,5 +1,6 @@
 """All that receives in one process: built together, stopped together."""
 
+import logging
 import os
 import socket
 import ssl
@@ -27,6 +28,8 @@ from daemon.intake.wire import Wire
 from daemon.ledger.ledger import Ledger
 from daemon.settings import Place, Settings
 from daemon.settings import Receiver as Limits
+
+logger = logging.getLogger(__name__)
 
 FINISH_WITHIN_S = 3.0
 """How long `stop` waits for the requests in hand."""
@@ -147,8 +150,13 @@ class Reception:
         Spread over processors they spend as much on waking each other there as on receiving. One
         that is alone is better off wherever its peer is.
         """
-        if self._processor is not None and len(self._connections) > 1:
+        if self._processor is None or len(self._connections) <= 1:
+            return
+        try:
             os.sched_setaffinity(0, {self._processor})  # of this thread only
+        except OSError:
+            logger.warning("processor %d is not ours any more", self._processor)
+            self._processor = None
 
     @contextmanager
     def _request_in_hand(self) -> Iterator[bool]:

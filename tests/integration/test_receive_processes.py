@@ -2,10 +2,14 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.sop_class import Verification
 
+from tests.benchmarks.blast import Peer, associate_rq
 from tests.objects import Exam, dx
 from tests.receiving import LIMITS, PICTURE, House
 from tests.tools import wait_until
@@ -49,3 +53,31 @@ def test_one_that_dies_is_replaced_and_what_it_acknowledged_is_there(house):
     wait_until(lambda: len(children() - before) == 1, "another child")
     assert house.send(dx(PICTURE, number=2)) == [0x0000]
     assert len(house.ledger.files()) == 2
+
+
+def processors_of(process):
+    """Return on how many processors each thread of a process may run."""
+    counts = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with suppress(ProcessLookupError):  # it has just ended
+            counts.append(len(os.sched_getaffinity(int(thread.name))))
+    return counts
+
+
+def pinned():
+    """Return how many threads of all receiver processes keep to one processor."""
+    return sum(processors_of(child).count(1) for child in children())
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+def test_associations_that_are_not_alone_keep_to_one_processor(house):
+    request = associate_rq(
+        "WRISTD", {(str(Verification), str(ImplicitVRLittleEndian)): 1}, "MODALITY"
+    )
+    peers = [Peer(house.receiver.port) for _ in range(3)]  # two processes: one has two of them
+    assert [peer.associate(request) for peer in peers] == [2, 2, 2]
+    wait_until(lambda: pinned() >= 1, "an association on one processor")
+    assert all(max(processors_of(child)) > 1 for child in children()), "the others roam"
+    for peer in peers:
+        peer.release()
+    wait_until(lambda: pinned() == 0, "the end of their threads")
