@@ -218,7 +218,7 @@ class _Drain:
                 done = self.studies - sum(waiting.get(f"jobs {s}", 0) for s in _UNSETTLED)
                 self.seconds = time.perf_counter() - start
                 self.peak = max(self.peak, _rss_mib("self"))
-                self.decoders = max(self.decoders, sum(map(_rss_mib, _children())))
+                self.decoders = max(self.decoders, sum(map(_rss_mib, _decoders())))
                 before = int(sum(part["studies"] for part in self.parts))
                 enough = done - before >= self.studies / _PARTS or done == self.studies
                 if enough and self.studies >= _PARTS**2:
@@ -249,10 +249,13 @@ def _ticks() -> list[int]:
     return [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
 
 
-def _children() -> list[str]:
+def _decoders() -> list[str]:
+    """Return our decoding children; a child just forked for a checker has our own memory still."""
     own = f"PPid:\t{os.getpid()}\n"
     return [
-        status.parent.name for status in Path("/proc").glob("[0-9]*/status") if own in _read(status)
+        status.parent.name
+        for status in Path("/proc").glob("[0-9]*/status")
+        if own in _read(status) and "daemon.reading.sandbox" in _read(status.parent / "cmdline")
     ]
 
 
