@@ -21,6 +21,8 @@ from daemon.crashpoints import crash_point
 
 PART = ".part"
 FILE = ".dcm"
+_TURN = ".turn"
+"""A file beside the folder, to be locked: network file systems lock no folders."""
 _NAME_LENGTH = 32
 _WRITE_BACK_BYTES = 1 << 20
 
@@ -107,6 +109,7 @@ class Spool:
         self.folder = folder
         self._numbers = count()
         self._names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._turn = os.open(folder.with_suffix(_TURN), os.O_RDWR | os.O_CREAT, 0o600)
 
     def free_bytes(self) -> int:
         """Return what the daemon's user may still write on this disk."""
@@ -151,11 +154,11 @@ class Spool:
         Receiver processes commit one after the other anyhow; here they wait in the kernel's queue,
         while a database that is locked would have them ask again after a sleep.
         """
-        fcntl.flock(self._names, fcntl.LOCK_EX)
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            fcntl.flock(self._names, fcntl.LOCK_UN)
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def sync_names(self) -> None:
         """Make the names of all that was kept durable.
@@ -172,6 +175,7 @@ class Spool:
         names, self._names = self._names, -1
         if names >= 0:
             os.close(names)
+            os.close(self._turn)
 
     @staticmethod
     def is_whole(path: Path, digest: str) -> bool:
