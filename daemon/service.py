@@ -21,7 +21,8 @@ from daemon import outcome
 from daemon.clock import Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
-from daemon.errors import Misconfigured, Unavailable
+from daemon.errors import Misconfigured
+from daemon.guarded import guarded
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
@@ -106,14 +107,7 @@ class Service:
     def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
         """Take turns until `stop`; rest when there was nothing to do."""
         while not stop.is_set():
-            try:
-                done = turn(self.clock())
-            except Unavailable as error:
-                logger.warning("delivery waits: %s", error)
-                done = 0
-            except Exception:
-                logger.exception("delivery failed")
-                done = 0
+            done = guarded("delivery", lambda: turn(self.clock()))
             if not done:
                 stop.wait(self.settings.delivery.interval_s)
 

@@ -151,6 +151,7 @@ def write_verified(folder: Path, graph: Path, manifest: Description, card: str) 
         _, digest = read_verified(beside, type(manifest))
         old = beside.with_name(f"{beside.name}-old")
         if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)  # left by a crash behind a package that stands
             folder.rename(old)  # at once, and deleted when the new one stands in its place
         beside.rename(folder)
         shutil.rmtree(old, ignore_errors=True)

@@ -214,7 +214,7 @@ class Conversation:
                 self._host,
             )
             return answer(request, self._house.answers)
-        except Exception:
+        except Exception:  # a defect of ours costs this request, not the association
             logger.exception("request failed", extra={"peer": self._accepted.calling_ae})
             return Answer(PROCESSING_FAILURE, "this node failed")
 

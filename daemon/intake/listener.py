@@ -122,7 +122,7 @@ class Listener:
             self._counts.add(TLS_FAILED)
             logger.warning("connection refused: %s", error)
             wire.close()
-        except Exception:
+        except Exception:  # a defect of ours costs this association, not the receiver
             logger.exception("association failed")
             wire.close()
         finally:

@@ -30,7 +30,7 @@ _WRITE_BACK_BYTES = 1 << 20
 def digest_of(content: bytes) -> str:
     """Return what names a file of this content: its BLAKE3, hexadecimal.
 
-    As collision-resistant as SHA-256, which was a quarter of the time that a large image took.
+    As collision-resistant as SHA-256, at a third of its cost (`tests/benchmarks/floor.py`).
     """
     return blake3(content).hexdigest()
 

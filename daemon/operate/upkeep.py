@@ -10,7 +10,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from daemon.clock import Clock
 from daemon.crashpoints import crash_point
-from daemon.errors import Unavailable
+from daemon.guarded import guarded
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.logs import study_key
@@ -106,9 +106,9 @@ def start_clockwork(turns: Mapping[Callable[[], object], float]) -> BackgroundSc
     scheduler = BackgroundScheduler(timezone="UTC")
     for turn, interval_s in turns.items():
         scheduler.add_job(
-            _guarded,
+            guarded,
             "interval",
-            args=(turn,),
+            args=("clock work", turn),
             seconds=interval_s,
             max_instances=1,
             coalesce=True,
@@ -116,13 +116,3 @@ def start_clockwork(turns: Mapping[Callable[[], object], float]) -> BackgroundSc
         )
     scheduler.start()
     return scheduler
-
-
-def _guarded(turn: Callable[[], object]) -> None:
-    """Do one turn; what is unavailable now is tried at the next turn."""
-    try:
-        turn()
-    except Unavailable as error:
-        logger.warning("clock work waits: %s", error)
-    except Exception:
-        logger.exception("clock work failed")

@@ -11,7 +11,6 @@ A job that failed before is done alone: should it take the process down again, n
 happened to be in hand is charged with an attempt.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,12 +18,11 @@ from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
-from daemon.errors import Unavailable
+from daemon.guarded import guarded
 from daemon.reading.read import OpenStudy
 from daemon.reading.worker import Worker
 from daemon.records import Job, StudyReading
 
-logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 _POLL_S = 0.2
@@ -145,14 +143,7 @@ class Pipeline:
 
     def _guarded(self, step: "Callable[[], Item]") -> "Item | None":
         """Do a step; what it leaves undone when the ledger fails, the job's lease will mend."""
-        try:
-            return step()
-        except Unavailable as error:
-            logger.warning("reading waits: %s", error)
-        except Exception:
-            logger.exception("reading failed")
-        self._stop.wait(_POLL_S)
-        return None
+        return guarded("reading", step, partial(self._stop.wait, _POLL_S))
 
     def _give_back(self) -> None:
         """Queue again what was claimed and is not being worked on."""

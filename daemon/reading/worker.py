@@ -169,7 +169,9 @@ class Worker:
         reading = self.reader.unread(job, reason, self.clock())
         try:
             results = self.report(reading, self.reader.sources(job))
-        except Exception:
+        except (
+            Exception
+        ):  # what ended its reading may end this too; the outcome is kept all the same
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
             results = []

@@ -11,6 +11,7 @@ Opening "published" takes an EfficientNet behind its last four groups of blocks 
 16, 16, 32, 32), as the published PIM did; it changes no other network.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
@@ -27,7 +28,7 @@ NODES = 4
 Opening = Literal["strides", "published"]
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """What every backbone offers beside ``forward``.
 
     Attributes
@@ -41,9 +42,9 @@ class Backbone(nn.Module):
     channels: list[int]
     grids: list[tuple[int, int]]
 
+    @abstractmethod
     def stages(self) -> Iterator[nn.Module]:
         """Yield the parts from the input on, for freezing from the front."""
-        raise NotImplementedError
 
     def _measure(self, size: int) -> None:
         training = self.training

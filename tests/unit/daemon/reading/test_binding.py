@@ -11,8 +11,7 @@ from daemon.reading.providers import CPU, CUDA, DEVICES, TENSORRT, device, on_gp
 from daemon.reading.sessions import PREDICTED, Session
 from daemon.reading.wiring import open_session
 from daemon.settings import Reading
-from model.package import write_package
-from tests.graphs import SIZE, tiny_manifest, write_graph
+from tests.graphs import SIZE
 
 CANNOT_CAPTURE = Fail(
     "[ONNXRuntimeError] : 1 : FAIL : This session cannot use the graph capture feature as "
@@ -33,12 +32,6 @@ class Watched(ort.InferenceSession):
         self.bound += 1
         self.binding = binding
         super().run_with_iobinding(binding, run_options)
-
-
-@pytest.fixture
-def package(tmp_path):
-    graph = write_graph(tmp_path / "tiny.onnx")
-    return write_package(tmp_path / "package", graph, tiny_manifest(graph), "")
 
 
 @pytest.fixture

@@ -70,12 +70,6 @@ class Device:
 
 
 @pytest.fixture
-def package(tmp_path):
-    graph = write_graph(tmp_path / "tiny.onnx")
-    return write_package(tmp_path / "package", graph, tiny_manifest(graph), "")
-
-
-@pytest.fixture
 def ledger(tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     yield ledger

@@ -1,0 +1,31 @@
+"""How a loop of the daemon outlives what goes wrong in one of its turns.
+
+The loops of reading, delivery and clock work must go on: what a turn leaves undone is still in the
+ledger and comes again. Nothing narrower than every exception will do here, and only here: each loop
+calls this.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from daemon.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def guarded(
+    what: str, turn: Callable[[], Result], after_failure: Callable[[], object] | None = None
+) -> Result | None:
+    """Take a turn; if it fails say so in the log, call `after_failure`, and return None."""
+    try:
+        return turn()
+    except Unavailable as error:
+        logger.warning("%s waits: %s", what, error)
+    except Exception:
+        logger.exception("%s failed", what)
+    if after_failure is not None:
+        after_failure()
+    return None
