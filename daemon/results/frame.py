@@ -23,6 +23,9 @@ from daemon.results.wording import BANNER
 MOST_PIXELS = 6000
 """Longer side beyond which a copy is reduced; detectors for one exposure have fewer."""
 
+_SCREEN = 2560
+"""Longer side that a reduced copy has at most: the pixels of a reading monitor."""
+
 _NARROWEST = 640
 _LINE = 1 / 36
 """Height of the larger letters, as a share of the sheet's width."""
@@ -99,6 +102,15 @@ class PlainCopy:
     def markers(self) -> list[Box]:
         """Where side markers lie."""
         return markers(self.pixels)
+
+    @cached_property
+    def reduced(self) -> "PlainCopy":
+        """The copy for what needs no more pixels than a monitor has, smaller by a whole number."""
+        factor = math.ceil(max(self.pixels.shape) / _SCREEN)
+        if factor == 1:
+            return self
+        fewer = np.asarray(Image.fromarray(self.pixels).reduce(factor))
+        return PlainCopy(fewer, self.scale / factor)
 
 
 @lru_cache(maxsize=2)

@@ -45,7 +45,7 @@ def heat_map(image: ImageReading, score: FindingScore, title: str, basis: Basis)
     text = "{category}, score {score}"
     detail = basis.say(text, category=basis.say(score.category.value), score=score_text(score))
     line = Line(score.category, display(score.finding, basis.say), detail)
-    copy = plain_copy(image)
+    copy = plain_copy(image).reduced
     drawn = framed(copy, title, [line], basis)
     lay_over(drawn.image_area(), copy.pixels, evidence)
     drawn.spare_markers(copy)

@@ -7,11 +7,13 @@ import pytest
 
 from daemon.records import Reason
 from daemon.results.annotate import annotated_copy
+from daemon.results.capture import build_captures
 from daemon.results.colour_map import TABLE
 from daemon.results.grey import grey_picture
 from daemon.results.heat import MOST_OPAQUE, heat_map
 from daemon.results.instance import Basis
 from daemon.results.region import evidence_on_source, region_of
+from daemon.results.result import Kind
 from daemon.results.summary import HEIGHT, WIDTH, summary
 from daemon.settings import Report
 from model.pixels import Radiograph
@@ -93,6 +95,25 @@ def test_the_heat_map_is_hottest_on_the_target_and_never_covers_the_image(source
     assert np.allclose(inside(drawn)[row, column], expected, atol=1.0)
     far = evidence < 1e-3
     assert np.abs(inside(drawn)[far].astype(float) - grey[far]).max() <= 1.0
+
+
+def test_a_heat_map_has_no_more_pixels_than_a_monitor_and_says_how_large_they_are():
+    source = dx(wrist("PA", spacing_mm=0.05, fracture=True))
+    source.PixelSpacing = [0.05, 0.05]
+    image = image_reading(source, 0.9, bump(0.5, 0.75))
+    copy, heat = (
+        one.dataset
+        for one in build_captures(basis_of([image], [source]))
+        if one.kind in (Kind.ANNOTATED, Kind.HEAT_MAP)
+    )
+    assert copy.Rows > source.Rows > 2560 >= heat.Rows
+    assert copy.PixelSpacing == [0.05, 0.05]
+    assert heat.PixelSpacing == [0.1, 0.1]
+    drawn = heat_map(image, image.scores[0], "", basis_of([image], [source]))
+    redder = inside(drawn).astype(int) @ np.array([1, 0, -1])
+    row, column = np.argwhere(redder == redder.max()).mean(axis=0)
+    assert row / drawn.rows == pytest.approx(0.75, abs=0.03)
+    assert column / drawn.columns == pytest.approx(0.5, abs=0.03)
 
 
 def test_colours_get_lighter_step_by_step():
