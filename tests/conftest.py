@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,11 +18,7 @@ TOOLS = ("openssl", "strace", "mount")
 """Programs that other tests use."""
 
 REAL_DATA = "WRISTD_TEST_DATA"
-_NOT_TESTED = pytest.StashKey[set[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_NOT_TESTED] = set()
+_NOT_TESTED = "NOT TESTED: "
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -38,37 +35,38 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("acceptance"):
         missing = _missing_peers()
         if missing:
-            _leave_out(item.config, f"peers are missing: {', '.join(missing)}")
+            _leave_out(f"peers are missing: {', '.join(missing)}")
     if item.get_closest_marker("gpu") and not Path("/dev/nvidiactl").exists():
-        _leave_out(item.config, "there is no CUDA device")
+        _leave_out("there is no CUDA device")
 
 
 @pytest.fixture(scope="session")
-def real_data(pytestconfig: pytest.Config) -> Path:
+def real_data() -> Path:
     """The folder of real radiographs that WRISTD_TEST_DATA names; they are never committed."""
     named = os.environ.get(REAL_DATA)
     if not named:
-        _leave_out(pytestconfig, f"{REAL_DATA} is not set: no real radiographs")
-    folder = Path(named or "")
+        _leave_out(f"{REAL_DATA} is not set: no real radiographs")
+    folder = Path(named)
     if not folder.is_dir():
         pytest.fail(f"{REAL_DATA} names {folder}, which is no folder", pytrace=False)
     return folder
 
 
 @pytest.fixture(scope="session")
-def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A private PostgreSQL server."""
     if binaries() is None:
-        _leave_out(pytestconfig, "PostgreSQL is not installed")
+        _leave_out("PostgreSQL is not installed")
     with running_postgres() as url:
         yield url
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for reason in sorted(config.stash[_NOT_TESTED]):
-        terminalreporter.write_line(f"NOT TESTED: {reason}", yellow=True, bold=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once more what the run left out, for whatever number of tests."""
+    skipped = {report.longrepr[2] for report in terminalreporter.getreports("skipped")}
+    for reason in sorted(skipped):
+        if _NOT_TESTED in reason:
+            terminalreporter.write_line(reason.removeprefix("Skipped: "), yellow=True, bold=True)
 
 
 def _missing_peers() -> list[str]:
@@ -76,6 +74,5 @@ def _missing_peers() -> list[str]:
     return programs if ORTHANC_DICOMWEB.exists() else [*programs, "Orthanc's DICOMweb plugin"]
 
 
-def _leave_out(config: pytest.Config, reason: str) -> None:
-    config.stash[_NOT_TESTED].add(reason)
-    pytest.skip(reason)
+def _leave_out(reason: str) -> NoReturn:
+    pytest.skip(f"{_NOT_TESTED}{reason}")

@@ -1,16 +1,21 @@
 """Programs of others, free ports, and waiting with an end."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydicom import FileDataset
+
+_PORTS = range(20_000, 32_000)
+"""Below those that Linux takes for outgoing connections."""
 
 
 class PeerError(Exception):
@@ -56,10 +61,12 @@ def validation_errors(dataset: FileDataset, folder: Path) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody uses at the moment and no outgoing connection is given."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:

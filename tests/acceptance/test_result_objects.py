@@ -63,7 +63,7 @@ def test_a_read_study_is_valid_and_says_what_was_found(
     assert "Verification Flag   : UNVERIFIED" in text
 
 
-@pytest.mark.parametrize("reason", list(set(Reason) - {Reason.IDENTITY_CONFLICT}))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.IDENTITY_CONFLICT}))
 def test_a_study_that_was_not_analysed_is_valid_and_says_why(tmp_path, reason):
     source = dx(PICTURE)
     results = results_of(source, unread(source, reason))
