@@ -10,6 +10,9 @@ from export.parity import differences, gather, measure, of_graph, of_network, of
 from model.gradcam import GradCam
 from model.networks.registry import build_network
 
+pytestmark = pytest.mark.no_cover
+"""Measuring the coverage makes tracing twice as slow; what is traced is covered by other tests."""
+
 TWO = ("no_finding", "fracture")
 CHEST = ("covid_19", "lung_opacity", "no_finding", "pneumonia")
 

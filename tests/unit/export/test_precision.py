@@ -67,7 +67,7 @@ def test_int8_says_what_it_does_to_the_auroc_of_each_finding(whole, films, tmp_p
     assert (task.finding, task.films, task.positive) == ("fracture", 12, 6)
     change, low, high = task.change
     assert low <= change <= high
-    assert change == pytest.approx(task.auroc - task.auroc_reference, abs=1e-4)
+    assert change == pytest.approx(task.auroc - task.auroc_reference, abs=2e-4)  # each is rounded
     assert weights(package, TensorProto.INT8) + weights(package, TensorProto.UINT8) > 0
     Session(package, "cpu", 1)
 

@@ -98,7 +98,7 @@ def test_the_heat_map_is_hottest_on_the_target_and_never_covers_the_image(source
 
 
 def test_a_heat_map_has_no_more_pixels_than_a_monitor_and_says_how_large_they_are():
-    source = dx(wrist("PA", spacing_mm=0.05, fracture=True))
+    source = dx(wrist("PA", spacing_mm=0.4).repeat(8, axis=0).repeat(8, axis=1))
     source.PixelSpacing = [0.05, 0.05]
     image = image_reading(source, 0.9, bump(0.5, 0.75))
     copy, heat = (
