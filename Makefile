@@ -1,5 +1,6 @@
 # make demo [STUDIES="DIR ..."]   the daemon at work, beside a PACS, on drawn or on your studies
 # make test                       everything a change must pass (tests/check)
+# make coverage                   the same, counting which lines and branches ran: takes longer
 # make soak                       the long runs
 # make clean                      remove the environment and what demo and tests left
 
@@ -8,7 +9,7 @@ STUDIES ?=
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^ *"\(torch==[0-9.]*\)",$$/\1/p' pyproject.toml | head -n 1)
 
-.PHONY: demo test soak clean
+.PHONY: demo test coverage soak clean
 .DELETE_ON_ERROR:
 
 demo: .venv/run.done
@@ -16,6 +17,9 @@ demo: .venv/run.done
 
 test: .venv/all.done
 	tests/check
+
+coverage: .venv/all.done
+	tests/check --cov --cov-report=term:skip-covered
 
 soak: .venv/all.done
 	$(BIN)/pytest -m slow
