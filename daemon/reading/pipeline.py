@@ -45,7 +45,6 @@ class Pipeline:
     worker: Worker
     openers: int
     batch_size: Callable[[], int]
-    reporters: int = 1
     _claimed: SimpleQueue[Job] = field(default_factory=SimpleQueue, init=False)
     _opened: SimpleQueue[OpenStudy] = field(default_factory=SimpleQueue, init=False)
     _read: SimpleQueue[tuple[Job, StudyReading]] = field(default_factory=SimpleQueue, init=False)
@@ -58,7 +57,7 @@ class Pipeline:
     def run(self, stop: Event, idle_s: float = 0.5) -> None:
         """Work until `stop` is set; what is not being worked on then goes back to the queue."""
         self._stop = stop
-        steps = [self._open] * self.openers + [self._infer] + [self._report] * self.reporters
+        steps = [self._open] * self.openers + [self._infer, self._report]
         threads = [Thread(target=step, name="reading", daemon=True) for step in steps]
         for thread in threads:  # daemons: a decoder that hangs must not keep the process
             thread.start()
