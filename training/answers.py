@@ -12,7 +12,7 @@ from model.networks.metadata import encode
 from model.networks.pim import Pim, PimOutput
 from training.evaluate import normaliser
 from training.examples import Example
-from training.geometry import Films, as_units, middle
+from training.geometry import Films, middle
 
 TOPS = (1, 3)
 ANSWER, COMBINER = "answer", "combiner"
@@ -61,7 +61,7 @@ def answer_films(network: Pim, films: Films, batch: int = 16) -> HeadAnswers:
     normalise = normaliser(films.profile)
     for start in range(0, len(films), batch):
         rows = range(start, min(start + batch, len(films)))
-        units = as_units(torch.stack([films[row] for row in rows]))
+        units = torch.stack([films[row] for row in rows])
         image = normalise(middle(units, films.profile.size)).to(device)
         output = network(image, known[rows.start : rows.stop].to(device))
         labels = torch.from_numpy(truth[rows.start : rows.stop]).argmax(dim=1).to(device)

@@ -19,8 +19,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 from model.pixels import PixelProfile, Placement, Radiograph, to_unit
 from training.examples import DataError
 
-_UINT16 = 65535.0
-
 
 class LeakError(DataError):
     """A group of films lies on both sides of a split."""
@@ -150,17 +148,13 @@ class Pictures:
 
     Attributes
     ----------
-    units : uint16 array, shape (films, size, size)
-        0 to 65535 for 0 to 1.
+    units : float32 array, shape (films, size, size)
+        In [0, 1].
     placements : list of Placement
     """
 
-    units: NDArray[np.uint16]
+    units: NDArray[np.float32]
     placements: list[Placement]
-
-    def floats(self, rows: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
-        """Return chosen films as float32 (n, size, size) in [0, 1]."""
-        return self.units[rows].astype(np.float32) / np.float32(_UINT16)
 
 
 def load_pictures(films: Iterable[Film], profile: PixelProfile) -> Pictures:
@@ -168,10 +162,10 @@ def load_pictures(films: Iterable[Film], profile: PixelProfile) -> Pictures:
     units, placements = [], []
     for film in films:
         unit, placement = to_unit(read_radiograph(film.path), profile)
-        units.append(np.round(unit * _UINT16).astype(np.uint16))
+        units.append(unit)
         placements.append(placement)
     side = profile.size
-    return Pictures(np.stack(units) if units else np.zeros((0, side, side), np.uint16), placements)
+    return Pictures(np.stack(units) if units else np.zeros((0, side, side), np.float32), placements)
 
 
 def box_mask(film: Film, placement: Placement, size: int, cell: int) -> NDArray[np.float32]:

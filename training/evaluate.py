@@ -66,7 +66,7 @@ def answer_all(network: Pim, pictures: Pictures, profile: PixelProfile, batch: i
     network.eval()
     count = len(pictures.units)
     parts = [
-        answer(network, pictures.floats(np.arange(start, min(start + batch, count))), profile)
+        answer(network, pictures.units[start : start + batch], profile)
         for start in range(0, count, batch)
     ]
     return Answers(

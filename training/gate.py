@@ -58,7 +58,7 @@ def fit_to_films(
     features: list[NDArray[np.float32]] = []
     for start in range(0, len(examples), _BATCH):
         pictures = load_pictures(examples[start : start + _BATCH], profile)
-        units = pictures.floats(np.arange(len(pictures.units)))
+        units = pictures.units
         close = vary(torch.from_numpy(units), seed=start).numpy()
         quick = recipe.optimiser.bfloat16
         pair = [answer(network, seen, profile, quick).pooled for seen in (units, close)]

@@ -32,8 +32,8 @@ def stored_side(geometry: Geometry, size: int) -> int:
     return size if geometry == "letterbox" else round(size * _LEGACY_RATIO)
 
 
-def picture(example: Example, geometry: Geometry, profile: PixelProfile) -> NDArray[np.uint16]:
-    """Read one film as uint16 (side, side), 0 to 65535 for 0 to 1.
+def picture(example: Example, geometry: Geometry, profile: PixelProfile) -> NDArray[np.float32]:
+    """Read one film as float32 (side, side) in [0, 1].
 
     Raises
     ------
@@ -42,13 +42,10 @@ def picture(example: Example, geometry: Geometry, profile: PixelProfile) -> NDAr
     """
     try:
         if geometry == "letterbox":
-            unit = to_unit(read_radiograph(example.path), profile)[0]
-        else:
-            unit = _squashed(example, stored_side(geometry, profile.size))
+            return to_unit(read_radiograph(example.path), profile)[0]
+        return _squashed(example, stored_side(geometry, profile.size))
     except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: Pillow on a broken PNG
         raise DataError(f"{example.path}: {error}") from error
-    values: NDArray[np.uint16] = np.round(unit * _SIXTEEN_BIT).astype(np.uint16)
-    return values
 
 
 def middle(units: Tensor, size: int) -> Tensor:
@@ -64,7 +61,7 @@ def pixels_of(geometry: Geometry, profile: PixelProfile) -> dict[str, Any]:
 
 
 class Films(Dataset[Tensor]):
-    """Pictures of examples by their row, uint16 [side, side], kept in memory when asked.
+    """Pictures of examples by their row, float32 [side, side] in [0, 1], kept in memory when asked.
 
     Parameters
     ----------
@@ -94,11 +91,6 @@ class Films(Dataset[Tensor]):
 
     def _read(self, row: int) -> Tensor:
         return torch.from_numpy(picture(self.examples[row], self.geometry, self.profile))
-
-
-def as_units(values: Tensor) -> Tensor:
-    """Turn uint16 pictures into float32 in [0, 1]."""
-    return values.float() / _SIXTEEN_BIT
 
 
 def _squashed(example: Example, side: int) -> NDArray[np.float32]:

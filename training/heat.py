@@ -24,7 +24,7 @@ from model.networks.pim import Pim
 from model.networks.torchvision_operators import declare_operators
 from training.evaluate import normaliser
 from training.examples import PICTURES, DataError, Example
-from training.geometry import Films, as_units, middle
+from training.geometry import Films, middle
 from training.subject import Subject, from_checkpoint
 
 declare_operators()
@@ -108,7 +108,7 @@ def maps_of(subject: Subject, films: Films, target: int, method: str, level: str
     """Return the maps of films by any method; see `class_map` and `legacy_map`."""
     if subject.network is None:
         raise DataError("maps need a checkpoint; a package's own map comes with its answer")
-    units = as_units(torch.stack([films[row] for row in range(len(films))]))
+    units = torch.stack([films[row] for row in range(len(films))])
     image = normaliser(films.profile)(middle(units, films.profile.size))
     image = image.to(next(subject.network.parameters()).device)
     if method == LEGACY:
@@ -131,7 +131,7 @@ def write_maps(subject: Subject, path: Path, options: argparse.Namespace) -> Non
     films = Films([example], subject.geometry, subject.profile, keep=True)
     target = subject.classes.index(options.target or subject.classes[-1])
     heat = maps_of(subject, films, target, options.method, options.level)[0].numpy()
-    unit = middle(as_units(films[0]), subject.profile.size).numpy()
+    unit = middle(films[0], subject.profile.size).numpy()
     grey = Image.fromarray(np.round(255 * heat).astype(np.uint8))
     side = (subject.profile.size,) * 2
     grey.resize(side, Image.Resampling.BILINEAR).save(options.out / f"{path.stem}_heat.png")

@@ -31,7 +31,6 @@ from training.changes import blend, change
 from training.config import RecipeError
 from training.evaluate import normaliser
 from training.examples import Example
-from training.geometry import as_units
 from training.keep import Keeper
 from training.optimisers import make_optimiser, set_rates
 from training.plan import Plan
@@ -193,12 +192,12 @@ def _epoch(run: Run, epoch: int, shown: Callable[[str], None]) -> float:
     truth, known = targets(films.examples, plan.classes), patients(films.examples)
     seen: list[float] = []
     pictures = stream(films, parts[done:], 0 if plan.data.keep else plan.data.workers)
-    for number, (values, part) in enumerate(zip(pictures, parts[done:], strict=True), done):
+    for number, (units, part) in enumerate(zip(pictures, parts[done:], strict=True), done):
         label = torch.from_numpy(truth[part])
         group = number - number % plan.optimiser.accumulate
         count = min(plan.optimiser.accumulate, len(parts) - group)
         final = number + 1 == group + count
-        seen.append(_pass(run, (as_units(values), label, known[part]), count, final))
+        seen.append(_pass(run, (units, label, known[part]), count, final))
         run.passes += 1
         shown(f"{seen[-1]:.3f}")
         if final and (run.passes // plan.optimiser.accumulate) % plan.watch.save_every == 0:

@@ -50,7 +50,7 @@ def pointing_game(network: Pim, films: Sequence[Film], profile: PixelProfile) ->
     for start in range(0, len(films), _BATCH):
         part = films[start : start + _BATCH]
         pictures = load_pictures(part, profile)
-        units = torch.from_numpy(pictures.floats(np.arange(len(part))))
+        units = torch.from_numpy(pictures.units)
         image = normaliser(profile)(units)
         target = torch.full((len(part),), FRACTURE)
         for name, found in hits.items():

@@ -110,9 +110,8 @@ def _run_package(folder: Path, films: Films) -> HeadAnswers:
     session = onnxruntime.InferenceSession(package.graph, providers=["CPUExecutionProvider"])
     logits = []
     for row in range(len(films)):
-        unit = films[row].numpy().astype(np.float32) / np.float32(65535)
         inputs = {
-            "image": normalise(unit, films.profile)[None],
+            "image": normalise(films[row].numpy(), films.profile)[None],
             "target": np.full(1, -1, dtype=np.int64),
         }
         logits.append(cast("np.ndarray[tuple[int, int], np.dtype[np.float32]]",

@@ -86,7 +86,7 @@ def class_weights(examples: list[Example], plan: Plan) -> Tensor:
 
 
 def stream(films: Films, passes: list[list[int]], workers: int) -> Iterator[Tensor]:
-    """Yield the pictures of each pass, uint16 [batch, side, side]; `workers` read ahead."""
+    """Yield the pictures of each pass, float32 [batch, side, side]; `workers` read ahead."""
     if not workers:
         for rows in passes:
             yield torch.stack([films[row] for row in rows])

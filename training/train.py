@@ -237,7 +237,7 @@ def take_batch(
     """Draw films and change them at random: units, labels, masks, known."""
     rows = sampler.draw(recipe.optimiser.batch)
     units, masks = augment(
-        torch.from_numpy(learned.pictures.floats(rows)),
+        torch.from_numpy(learned.pictures.units[rows]),
         torch.from_numpy(learned.masks[rows]),
         recipe.augment,
         generator,

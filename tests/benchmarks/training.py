@@ -31,7 +31,7 @@ from tests.films import KINDS
 from training import losses, order
 from training.answers import patients, targets
 from training.evaluate import normaliser
-from training.geometry import Films, as_units
+from training.geometry import Films
 from training.learn import Run, batch_loss, start
 from training.plan import Plan
 from training.ranks import join
@@ -132,7 +132,7 @@ def our_step(run: Run, rows: list[int]) -> Callable[[], None]:
 
     def step() -> None:
         generator = order.generator_of(0, next(numbers), 0)
-        units = as_units(torch.stack([films[row] for row in rows]))
+        units = torch.stack([films[row] for row in rows])
         batch = (units, torch.from_numpy(truth[rows]), known[rows])
         loss = batch_loss(run, batch, generator, 1)
         loss.backward()
@@ -149,7 +149,7 @@ def loader(run: Run, rows: list[int], keep: bool) -> Callable[[], None]:
     films = Films(known.examples, known.geometry, known.profile, keep)
 
     def load() -> None:
-        as_units(torch.stack([films[row] for row in rows]))
+        torch.stack([films[row] for row in rows])
 
     return load
 

@@ -1,18 +1,19 @@
-"""Training reads the pixels that the daemon and export read, to half a step of 16 bit."""
+"""Training reads the pixels that the daemon and export read, bit for bit."""
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from export.pictures import Film as ExportFilm
 from export.pictures import load_film
 from model.pixels import PixelProfile, Radiograph, prepare, to_unit
 from training.data import Film, load_pictures
+from training.evaluate import normaliser
 from training.examples import Example
 from training.geometry import picture
 
 PROFILE = PixelProfile(size=64)
-HALF_STEP = 0.5 / 65535 + 1e-7
 
 
 @pytest.fixture(params=[8, 16])
@@ -30,10 +31,11 @@ def test_both_ways_of_training_read_through_the_pixel_contract(file):
     split = picture(example, "letterbox", PROFILE)
     film = Film(path, False, "train", "g", "hand", True, (), "0")
     atlas = load_pictures([film], PROFILE)
-    assert np.array_equal(split, atlas.units[0])
-    assert np.array_equal(split, np.round(unit * 65535).astype(np.uint16))
-    assert np.abs(atlas.floats([0])[0] - unit).max() <= HALF_STEP
+    assert np.array_equal(split, unit)
+    assert np.array_equal(atlas.units[0], unit)
     assert atlas.placements == [placement]
+    [network_input] = normaliser(PROFILE)(torch.from_numpy(split[None])).numpy()
+    assert np.array_equal(network_input, prepare(Radiograph(values), PROFILE)[0])
 
 
 def test_export_reads_what_the_daemon_reads_bit_for_bit(file):
