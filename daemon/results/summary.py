@@ -185,7 +185,7 @@ def _draw_thumbnail(sheet: Sheet, cell: _Cell, image: ImageReading, basis: Basis
         middle = (cell.left + cell.width / 2 - size / 2, cell.top + cell.height / 2 - size / 2)
         sheet.mark(middle, Category.NOT_ANALYSED, size)
         return
-    copy = plain_copy(image).reduced
+    copy = plain_copy(image)
     rows, columns = copy.pixels.shape
     row_mm, column_mm = image.radiograph.spacing_mm or (image.radiograph.aspect, 1.0)
     fit = min(cell.width / (columns * column_mm), cell.height / (rows * row_mm))
