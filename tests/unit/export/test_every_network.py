@@ -35,9 +35,9 @@ SMALL = {
         None,
     ),
     "vit": ({"kind": "vit", "backbone": "test_vit", "classes": TWO}, None),
-    "pim over mobilenet": (
+    "pim over resnet": (
         {
-            "backbone": "mobilenetv2_050",
+            "backbone": "test_resnet",
             "width": 16,
             "upsampling": "bilinear",
             "head": "average",

@@ -17,7 +17,12 @@ from model.pixels import PixelProfile
 from tests.unit.export.test_every_network import FULL, SMALL, TWO, trained_like
 
 SIZE, LAYER = 64, "level3"
-FIELDS = {**SMALL["pim over mobilenet"][0], "size": SIZE, "head": "combiner"}
+FIELDS = {
+    **SMALL["pim over resnet"][0],
+    "backbone": "mobilenetv2_050",
+    "size": SIZE,
+    "head": "combiner",
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +94,9 @@ def test_leading_leaves_the_network_as_it_is(small):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({**SMALL["pim over mobilenet"][0], "head": "combiner"}, True),
-        ({**SMALL["pim over mobilenet"][0], "selection": False}, False),
-        ({**SMALL["pim over mobilenet"][0], "head": "pooled"}, False),
+        ({**SMALL["pim over resnet"][0], "head": "combiner"}, True),
+        ({**SMALL["pim over resnet"][0], "selection": False}, False),
+        ({**SMALL["pim over resnet"][0], "head": "pooled"}, False),
         ({"kind": "seresnet", "backbone": "test_resnet"}, False),
     ],
     ids=["pim", "no selection", "pooled", "no pim"],
