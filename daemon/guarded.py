@@ -1,8 +1,8 @@
 """How a loop of the daemon outlives what goes wrong in one of its turns.
 
 The loops of reading, delivery and clock work must go on: what a turn leaves undone is still in the
-ledger and comes again. Nothing narrower than every exception will do here, and only here: each loop
-calls this.
+ledger and comes again. Nothing narrower than every exception will do for that; no loop has a
+catch-all of its own.
 """
 
 import logging
@@ -24,7 +24,7 @@ def guarded(
         return turn()
     except Unavailable as error:
         logger.warning("%s waits: %s", what, error)
-    except Exception:
+    except Exception:  # a defect of ours costs this turn, not the loop
         logger.exception("%s failed", what)
     if after_failure is not None:
         after_failure()

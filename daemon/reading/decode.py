@@ -77,13 +77,13 @@ _VIEWS: dict[str, Literal["PA", "LAT", "OBL"]] = {
 _FAILURES = (
     ArithmeticError,
     AttributeError,
+    InvalidDicomError,
     LookupError,
-    NotImplementedError,
+    MemoryError,
     OSError,
     RuntimeError,
     TypeError,
     ValueError,
-    MemoryError,
     struct.error,
 )
 """What pydicom and its plug-ins raise for damaged objects."""
@@ -115,7 +115,7 @@ def read_header(file: Path) -> Dataset:
     """
     try:
         return dcmread(file, stop_before_pixels=True)
-    except (InvalidDicomError, *_FAILURES) as error:
+    except _FAILURES as error:
         raise NotReadable(Reason.UNREADABLE, f"header: {type(error).__name__}") from error
 
 
@@ -148,7 +148,7 @@ def decode(file: Path, max_pixels: int) -> Decoded:
             view=_VIEWS.get(str(dataset.get("ViewPosition") or "").upper()),
         )
         del dataset.PixelData
-    except (InvalidDicomError, *_FAILURES) as error:
+    except _FAILURES as error:
         raise NotReadable(Reason.UNREADABLE, f"decoding: {type(error).__name__}") from error
     return Decoded(dataset, radiograph)
 

@@ -130,7 +130,7 @@ class Worker:
             self._refuse(job, error)
         except (Unavailable, OSError, MemoryError) as error:
             self._try_later(job, error)
-        except Exception as error:
+        except Exception as error:  # a defect of ours costs an attempt; the last one has an outcome
             logger.exception("reading failed", extra=_context(job))
             self._try_later(job, error)
 
@@ -169,9 +169,7 @@ class Worker:
         reading = self.reader.unread(job, reason, self.clock())
         try:
             results = self.report(reading, self.reader.sources(job))
-        except (
-            Exception
-        ):  # what ended its reading may end this too; the outcome is kept all the same
+        except Exception:  # what ended its reading may end this too; its outcome is kept
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
             results = []
