@@ -8,45 +8,13 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.dicom.grey import Grey
+from daemon.dicom.header import Header
+from daemon.reasons import HELD as HELD
+from daemon.reasons import Category as Category
+from daemon.reasons import Note as Note
+from daemon.reasons import Reason as Reason
 from model.pixels import Placement, Radiograph
-
-
-class Category(StrEnum):
-    """The outcome of a study, an image or a finding; there is always exactly one."""
-
-    POSITIVE = "positive"
-    """The score reached the high-specificity operating point."""
-    DOUBT = "doubt"
-    """The score lies between the two operating points."""
-    NEGATIVE = "negative"
-    """The score stayed below the high-sensitivity operating point."""
-    NOT_ANALYSED = "not analysed"
-    """No score exists; a `Reason` says why."""
-
-
-class Reason(StrEnum):
-    """Why a study or an image was not analysed: a closed list. Values are what readers see."""
-
-    NOT_A_WRIST = "not a wrist"
-    """The pixels or the body part say that this is another part of the body."""
-    NOT_A_RADIOGRAPH = "not a radiograph"
-    """No CR or DX image, or no pixel data."""
-    UNREADABLE = "image unreadable"
-    """Truncated, undecodable, or without contrast."""
-    TOO_LARGE = "image too large"
-    """More pixels than the settings allow."""
-    AGE_OUT_OF_RANGE = "age out of range"
-    """The model package is not meant for this age."""
-    IDENTITY_CONFLICT = "patient identity conflict"
-    """Two patients in one study: held for a person, nothing is sent."""
-    MODEL_OFFLINE = "model offline"
-    """No usable provider or package."""
-    FAILED_REPEATEDLY = "analysis failed repeatedly"
-    """Every attempt ended in an error: the study is in quarantine."""
-    VIEWS_MISSING = "required views missing"
-    """The site asks for views that did not come before the hard cap."""
-    INVALID_RESULT = "result could not be encoded"
-    """A result object broke DICOM's rules and was not sent: a fault of ours to report."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +80,7 @@ class WaitingInput:
 
 @dataclass(frozen=True)
 class Instance:
-    """One stored image, as a job sees it."""
+    """One stored image, as a job sees it; `header` is None where nobody has read it yet."""
 
     instance_id: int
     sop_instance_uid: str
@@ -120,6 +88,9 @@ class Instance:
     patient_key: str
     file: str
     digest: str
+    header: Header | None = None
+    revision: int = 0
+    """How often content under this SOP Instance UID was replaced before it became this."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +103,24 @@ class PredecessorObject:
 
 
 @dataclass(frozen=True)
+class Withdrawal:
+    """Result objects of a study that must not stand any more.
+
+    `header` is that of an image that they were made from: patient and study as they say them.
+    """
+
+    objects: tuple[PredecessorObject, ...]
+    header: Header
+
+
+@dataclass(frozen=True)
 class Job:
     """One complete study, claimed by one worker until its lease ends.
 
-    `supersedes` lists the result objects of the study's previous result set, if there is one.
-    `reason` is set when it is clear already that the study is not to be analysed.
+    `supersedes` lists the result objects of the study's previous result set, if there is one, and
+    it is not withdrawn. `withdrawal` names what was made from content that was replaced since.
+    `reason` is set when it is clear already that the study is not to be analysed. `is_released`
+    says that a person let a held study go.
     """
 
     job_id: int
@@ -147,6 +131,8 @@ class Job:
     instances: tuple[Instance, ...]
     supersedes: tuple[PredecessorObject, ...] = ()
     reason: Reason | None = None
+    withdrawal: Withdrawal | None = None
+    is_released: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +168,12 @@ class ImageReading:
         The decoded image and where it lies in the network input; None when it was not decoded.
     input_size : int
         Side of the network input, pixels; 0 when nothing was decoded.
+    header : Header
+        What the image says of itself.
+    grey : Grey or None
+        How its stored values became grey values; None when it was not decoded.
+    notes : tuple of Note
+        What a reader must know of how it was read.
     """
 
     sop_instance_uid: str
@@ -192,6 +184,9 @@ class ImageReading:
     radiograph: Radiograph | None = None
     placement: Placement | None = None
     input_size: int = 0
+    header: Header | None = None
+    grey: Grey | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,7 +206,8 @@ class StudyReading:
     """What was read from a study: exactly one category, and a reason when not analysed.
 
     `settings_digest` names the settings that shape results; with the inputs and the model's digest
-    it makes the UIDs of all result objects.
+    it makes the UIDs of all result objects. `inputs_digest` names the content that was read.
+    `disagreements` names, by keyword, in what the images of a study that a person released differ.
     """
 
     study_uid: str
@@ -222,6 +218,8 @@ class StudyReading:
     settings_digest: str
     read_at: datetime
     supersedes: tuple[PredecessorObject, ...] = ()
+    inputs_digest: str = ""
+    disagreements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
+from daemon.dicom.elements import elements
+from daemon.dicom.source import Oversized, Unreadable, source_of
 from daemon.errors import Rejected
 from daemon.identity import MANUFACTURER, PRODUCT, is_own_uid
-from daemon.intake.header import Header, Oversized, Unreadable, read_header
 
 ANALYSED_SOP_CLASSES: frozenset[UID] = frozenset(
     {
@@ -26,7 +27,8 @@ ANALYSED_SOP_CLASSES: frozenset[UID] = frozenset(
 """Every other storage class is taken with Success and ignored: routers give up whole studies when
 a single object of them is refused."""
 
-_UID = re.compile(rb"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+_UID = re.compile(rb"[0-9]+(\.[0-9]+)+")
+"""Components that begin with a zero break PS3.5 9.1, but archives take them, and so do we."""
 _UID_LENGTH = 64
 
 
@@ -101,6 +103,34 @@ class Offer(Announced):
 
 
 @dataclass(frozen=True)
+class Named:
+    """What names an object and its makers; bytes as they came, without padding, empty if absent."""
+
+    sop_class_uid: bytes = b""
+    sop_instance_uid: bytes = b""
+    study_uid: bytes = b""
+    series_uid: bytes = b""
+    patient_id: bytes = b""
+    issuer: bytes = b""
+    manufacturer: bytes = b""
+    model_name: bytes = b""
+
+
+_NAMES = {
+    0x00080016: "sop_class_uid",
+    0x00080018: "sop_instance_uid",
+    0x00080070: "manufacturer",
+    0x00081090: "model_name",
+    0x00100020: "patient_id",
+    0x00100021: "issuer",
+    0x0020000D: "study_uid",
+    0x0020000E: "series_uid",
+}
+_FOREIGN_GROUPS = (0x0000, 0x0002)
+"""Command set and file meta information have no place in a data set (PS3.5 7.1)."""
+
+
+@dataclass(frozen=True)
 class Admitted:
     """An object to be analysed; valid UIDs, and a key that tells patients apart."""
 
@@ -162,9 +192,31 @@ def admit(offer: Offer, max_bytes: int) -> Admitted | Ignored:
     )
 
 
-def _read(offer: Offer, max_bytes: int) -> Header:
+def read_names(data_set: bytes | memoryview, transfer_syntax: UID, max_bytes: int) -> Named:
+    """Walk one complete data set, without file meta information, to its end.
+
+    Raises
+    ------
+    Unreadable
+        Truncated, nested too deeply, or not in this transfer syntax.
+    Oversized
+        Deflated, and larger than `max_bytes`.
+    """
+    source = source_of(data_set, transfer_syntax, max_bytes)
+    order = "<" if transfer_syntax.is_little_endian else ">"
+    values: dict[str, bytes] = {}
+    for element in elements(source, order, transfer_syntax.is_implicit_VR, _NAMES):
+        if element.tag >> 16 in _FOREIGN_GROUPS:
+            raise Unreadable("data set holds a command set or file meta information")
+        if element.tag in _NAMES:
+            value = bytes(source.value(element.start, element.length))
+            values[_NAMES[element.tag]] = value.strip(b" \0")
+    return Named(**values)
+
+
+def _read(offer: Offer, max_bytes: int) -> Named:
     try:
-        return read_header(offer.data_set, offer.transfer_syntax, max_bytes)
+        return read_names(offer.data_set, offer.transfer_syntax, max_bytes)
     except Oversized as error:
         raise Refused(Refusal.TOO_LARGE, str(error)) from error
     except Unreadable as error:
@@ -172,7 +224,7 @@ def _read(offer: Offer, max_bytes: int) -> Header:
 
 
 def _valid(value: bytes, attribute: str) -> str:
-    """Return a UID that keeps the rules of PS3.5 9.1: then it holds digits and dots only."""
+    """Return a UID to the letter, of digits and dots only, of at most 64 characters (PS3.5 9.1)."""
     if not value:
         raise Refused(Refusal.CANNOT_UNDERSTAND, f"{attribute} is missing")
     if len(value) > _UID_LENGTH or not _UID.fullmatch(value):
@@ -180,7 +232,7 @@ def _valid(value: bytes, attribute: str) -> str:
     return value.decode("ascii")
 
 
-def _is_our_work(header: Header) -> bool:
+def _is_our_work(header: Named) -> bool:
     """Recognise our own result even when a router gave it new UIDs or another SOP class."""
     maker = (header.manufacturer, header.model_name)
     return MANUFACTURER.encode() in maker or PRODUCT.encode() in maker

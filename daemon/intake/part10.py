@@ -8,11 +8,11 @@ import struct
 
 from pydicom.uid import UID
 
+from daemon.dicom.file import PREAMBLE, file_meta
+from daemon.dicom.source import Unreadable
 from daemon.identity import IMPLEMENTATION_CLASS_UID
 from daemon.intake.admit import Announced, Offer
-from daemon.intake.header import Unreadable, elements
 
-_PREAMBLE = b"\0" * 128 + b"DICM"
 _META_GROUP = 0x0002
 _SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _GROUP_LENGTH = struct.Struct("<HH2sHL")
@@ -32,7 +32,7 @@ def file_start(announced: Announced) -> bytes:
         )
     )
     length = _GROUP_LENGTH.pack(_META_GROUP, 0x0000, b"UL", 4, len(elements_of_group))
-    return _PREAMBLE + length + elements_of_group
+    return PREAMBLE + length + elements_of_group
 
 
 def offer_of(file: bytes | memoryview) -> Offer:
@@ -44,21 +44,13 @@ def offer_of(file: bytes | memoryview) -> Offer:
         It is no DICOM file.
     """
     content = memoryview(file)
-    if content[: len(_PREAMBLE)] != _PREAMBLE:
-        raise Unreadable("file does not begin as a DICOM file of ours")
-    content = content[len(_PREAMBLE) :]
-    values, end = {}, 0
-    for element in elements(content, "<", implicit=False):
-        if element.tag >> 16 != _META_GROUP:
-            break
-        end = element.start + element.length
-        values[element.tag] = bytes(content[element.start : end]).strip(b" \0")
+    values, start = file_meta(content)
     try:
         return Offer(
             sop_class_uid=values[_SOP_CLASS].decode("ascii"),
             sop_instance_uid=values[_SOP_INSTANCE].decode("ascii"),
             transfer_syntax=UID(values[_TRANSFER_SYNTAX].decode("ascii")),
-            data_set=content[end:],
+            data_set=content[start:],
         )
     except (KeyError, UnicodeDecodeError) as error:
         raise Unreadable("file meta information is incomplete") from error

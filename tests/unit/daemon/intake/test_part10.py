@@ -6,9 +6,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation, JPEGLSLossless
 
+from daemon.dicom.source import Unreadable
 from daemon.identity import IMPLEMENTATION_CLASS_UID
 from daemon.intake.admit import Offer
-from daemon.intake.header import Unreadable
 from daemon.intake.part10 import file_start, offer_of
 
 OFFER = Offer(DigitalXRayImageStorageForPresentation, "1.2.3.4", JPEGLSLossless, b"")
