@@ -27,7 +27,7 @@ Send = Callable[[int, Sequence[Path], Sequence[FileDataset]], bool]
 MOST_REFUSALS = 100
 """At the end, after so many in a row a study counts as one that cannot be sent."""
 CORRECTED, MIXED, CORRECTED_LATE, KINDS = 1, 3, 5, 8
-"""Which of so many studies are corrected at once or when they are reported, or name two patients."""
+"""Which of so many are corrected at once, name two patients, or are corrected once reported."""
 
 
 @dataclass(frozen=True)
