@@ -34,6 +34,7 @@ from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwor
 from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
+from daemon.reading.meant import Meant
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
@@ -144,6 +145,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
             recipe_digest=recipe,
             clock=clock,
             spool=place.spool,
+            describe=decoders.describe,
             being_sent=receiver.being_sent,
         ),
         night=Night(settings.pull, list(fetchers.values()), clock),
@@ -209,7 +211,15 @@ def _reading(
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Reader(package, guard, place.spool, settings.results_digest(), decoders.decode),
+        reader=Reader(
+            package=package,
+            network=guard,
+            spool=place.spool,
+            settings_digest=settings.results_digest(),
+            decode=decoders.decode,
+            describe=decoders.describe,
+            meant=Meant(package.manifest, settings.reading, ledger.count),
+        ),
         report=_reporter(settings, place, ledger),
         destinations=settings.destination_names(),
         settings=settings.reading,

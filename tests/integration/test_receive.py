@@ -104,7 +104,7 @@ def test_two_patients_have_two_keys_and_no_name(house):
     two.StudyInstanceUID = one.StudyInstanceUID
     house.send(one, two)
     text = house.place.ledger.read_bytes()
-    assert b"PHANTOM" not in text
+    assert b"DRAWN" not in text
     assert b"OTHER" not in text
     assert len(house.spooled()) == 2
 

@@ -80,7 +80,7 @@ def test_what_the_header_says_of_the_picture_is_kept(tmp_path, picture):
     assert decoded.radiograph.laterality == "L"
     assert decoded.radiograph.spacing_mm is not None
     assert "PixelData" not in decoded.header
-    assert str(decoded.header.PatientName) == "PHANTOM^ONE"
+    assert str(decoded.header.PatientName) == "DRAWN^ONE"
 
 
 def test_a_window_of_no_width_is_left_out(tmp_path, picture, plain):
