@@ -9,7 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Engine, Executable, String, bindparam, func, select, text, update
+from sqlalchemy import (
+    BindParameter,
+    Engine,
+    Executable,
+    ScalarSelect,
+    String,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from daemon.errors import Unavailable
@@ -42,10 +56,10 @@ class Arrivals:
         first = {one["study_uid"]: one for one in reversed(values)}
         with self._transaction() as cursor:
             cursor.executemany(self._sql.study, [first[uid] for uid in sorted(first)])
-            receipts = [self._record_one(cursor, one) for one in values]
-            new = [one for one, what in zip(values, receipts, strict=True) if what is Receipt.NEW]
-            latest = {one["study_uid"]: one for one in sorted(new, key=_received_at)}
-            if latest:  # every new image starts or prolongs the quiet period of its study
+            changes: list[dict[str, Any]] = []
+            receipts = [self._record_one(cursor, one, changes) for one in values]
+            latest = {one["study_uid"]: one for one in sorted(changes, key=_received_at)}
+            if latest:  # every change starts or prolongs the quiet period of its study
                 cursor.executemany(self._sql.prolong, [latest[uid] for uid in sorted(latest)])
         return receipts
 
@@ -53,15 +67,25 @@ class Arrivals:
         at = self._time.process_bind_param(arrival.received_at, self._engine.dialect)
         return vars(arrival) | dict.fromkeys(["received_at", "created_at", "last_arrival_at"], at)
 
-    def _record_one(self, cursor: DBAPICursor, values: dict[str, Any]) -> Receipt:
-        """Insert unless identical bytes are known; other content under the same UID is flagged."""
+    def _record_one(
+        self, cursor: DBAPICursor, values: dict[str, Any], changes: list[dict[str, Any]]
+    ) -> Receipt:
+        """Insert unless it is the present content; note in `changes` which studies it changes."""
         if self._sql.lock is not None:
             cursor.execute(self._sql.lock, values)
         cursor.execute(self._sql.instance, values)
         rows = cursor.fetchall()
         if not rows:
             return Receipt.DUPLICATE
-        return Receipt.CONFLICT if rows[0][0] else Receipt.NEW
+        changes.append(values)
+        if rows[0][0] == 0:
+            return Receipt.NEW
+        cursor.execute(self._sql.replace, values)
+        for (study_uid,) in cursor.fetchall():
+            if study_uid != values["study_uid"]:  # the archive moved the image to another study
+                changes.append(values | {"study_uid": study_uid})
+                cursor.execute(self._sql.bereave, changes[-1])
+        return Receipt.REPLACED
 
     @contextmanager
     def _transaction(self) -> Iterator[DBAPICursor]:
@@ -86,6 +110,11 @@ class _Statements:
 
     study: str
     instance: str
+    """Gives the revision of what is the content now; nothing if it was that already."""
+    replace: str
+    """Marks the content of before, and gives its study."""
+    bereave: str
+    """Makes another set of what is left of a study, even if that was read before."""
     prolong: str
     begin: str | None
     """psycopg begins by itself."""
@@ -102,19 +131,40 @@ def _statements(engine: Engine) -> _Statements:
         return str(statement.compile(dialect=dialect, column_keys=columns))  # type: ignore[attr-defined]  # every one is a ClauseElement
 
     uid = bindparam("sop_instance_uid", type_=String)
-    uid_known = select(InstanceRow.id).where(InstanceRow.sop_instance_uid == uid).exists()
     study_uid = bindparam("study_uid", type_=String)
+    study_id = select(StudyRow.id).where(StudyRow.study_uid == study_uid).scalar_subquery()
     at = bindparam("received_at", type_=UtcMicroseconds)
     study = insert_into(StudyRow, dialect.name).inline().on_conflict_do_nothing()
     instance = insert_into(InstanceRow, dialect.name).values(
-        study_id=select(StudyRow.id).where(StudyRow.study_uid == study_uid).scalar_subquery(),
-        conflicting=select(uid_known).scalar_subquery(),
+        study_id=study_id,
+        revision=_next_revision(uid),
+        replaced=false(),
         **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
+    )
+    instance = instance.on_conflict_do_update(  # sent before, then replaced: it counts again
+        index_elements=[InstanceRow.sop_instance_uid, InstanceRow.digest],
+        set_={"replaced": false(), "revision": instance.excluded.revision},
+        where=InstanceRow.replaced,
+    )
+    before = update(InstanceRow).where(
+        InstanceRow.sop_instance_uid == uid,
+        InstanceRow.digest != bindparam("digest", type_=String),
+        InstanceRow.replaced.is_(False),
+    )
+    its_study = select(StudyRow.study_uid).where(StudyRow.id == InstanceRow.study_id)
+    left = update(InstanceRow).where(
+        InstanceRow.study_id == study_id, InstanceRow.replaced.is_(False)
     )
     prolong = update(StudyRow).where(StudyRow.study_uid == study_uid)
     return _Statements(
         study=written(study, _STUDY_COLUMNS),
-        instance=written(instance.on_conflict_do_nothing().returning(InstanceRow.conflicting)),
+        instance=written(instance.returning(InstanceRow.revision)),
+        replace=written(
+            before.values(replaced=true()).returning(
+                its_study.correlate(InstanceRow).scalar_subquery()
+            )
+        ),
+        bereave=written(left.values(revision=InstanceRow.revision + literal_column("1"))),
         prolong=written(
             prolong.values(
                 last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)
@@ -125,6 +175,13 @@ def _statements(engine: Engine) -> _Statements:
         if is_sqlite
         else written(select(func.pg_advisory_xact_lock(func.hashtextextended(uid, text("0"))))),
     )
+
+
+def _next_revision(uid: BindParameter[str]) -> ScalarSelect[int]:
+    """Return the revision that new content under a SOP Instance UID gets: 0 for the first."""
+    following = func.max(InstanceRow.revision) + literal_column("1")
+    known = select(func.coalesce(following, literal_column("0")))
+    return known.where(InstanceRow.sop_instance_uid == uid).scalar_subquery()
 
 
 def _received_at(values: dict[str, Any]) -> int:

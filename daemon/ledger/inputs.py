@@ -1,57 +1,40 @@
-"""What a job is about: its images, and the results that its own will replace."""
+"""What a study's jobs are about: its images, of each the content that counts now."""
 
-from sqlalchemy import Connection, select
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow, ResultRow
-from daemon.records import Instance, PredecessorObject
+from pydantic import ValidationError
+from sqlalchemy import Connection, Select, insert, select, update
 
-WITHDRAWAL = "withdrawal"
-"""The kind of a rejection note among the results."""
+from daemon.dicom.header import Header
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.tables import InstanceRow, JobInputRow
+from daemon.records import Instance
 
 
-def inputs_of(connection: Connection, job_id: int) -> tuple[Instance, ...]:
-    """Return the images of a job, by SOP Instance UID."""
-    query = (
-        select(InstanceRow)
-        .join(JobInputRow, JobInputRow.instance_id == InstanceRow.id)
-        .where(JobInputRow.job_id == job_id)
-        .order_by(InstanceRow.sop_instance_uid)
-    )
-    return tuple(
-        Instance(
-            instance_id=row.id,
-            sop_instance_uid=row.sop_instance_uid,
-            sop_class_uid=row.sop_class_uid,
-            patient_key=row.patient_key,
-            file=row.file,
-            digest=row.digest,
+@dataclass(frozen=True)
+class Descriptions:
+    """What the images of one ledger say of themselves, once somebody has looked."""
+
+    ledger: Ledger
+
+    def undescribed(self, study_id: int) -> list[tuple[int, str]]:
+        """Return the present images of a study whose header is not known yet: id and file."""
+        query = (
+            select(InstanceRow.id, InstanceRow.file)
+            .where(is_present(study_id), InstanceRow.header.is_(None))
+            .order_by(InstanceRow.id)
         )
-        for row in connection.execute(query.with_only_columns(*InstanceRow.__table__.columns))
-    )
+        with self.ledger.snapshot() as connection:
+            return [(row.id, row.file) for row in connection.execute(query)]
+
+    def describe(self, headers: Mapping[int, str]) -> None:
+        """Write down headers, as JSON, by the ids of their images."""
+        with self.ledger.transaction() as connection:
+            for instance_id, header in sorted(headers.items()):
+                connection.execute(
+                    update(InstanceRow).where(InstanceRow.id == instance_id).values(header=header)
+                )
 
 
-def predecessors_of(
-    connection: Connection, study_id: int, job_id: int
-) -> tuple[PredecessorObject, ...]:
-    """Return the result objects of the newest earlier job of this study that has any."""
-    previous = (
-        select(JobRow.id)
-        .join(ResultRow, ResultRow.job_id == JobRow.id)
-        .where(JobRow.study_id == study_id, JobRow.id < job_id)
-        .order_by(JobRow.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = connection.execute(
-        select(
-            ResultRow.kind,
-            ResultRow.sop_class_uid,
-            ResultRow.sop_instance_uid,
-            ResultRow.series_instance_uid,
-        )
-        .where(ResultRow.job_id == previous)
-        .order_by(ResultRow.id)
-    ).all()
-    if any(row.kind == WITHDRAWAL for row in rows):  # what was withdrawn is not built upon
-        return ()
-    return tuple(PredecessorObject(*row[1:]) for row in rows)

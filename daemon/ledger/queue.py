@@ -68,7 +68,7 @@ class Queue:
             )
             instances = connection.execute(
                 select(InstanceRow.id, InstanceRow.sop_instance_uid, InstanceRow.digest)
-                .where(InstanceRow.study_id == study_id, InstanceRow.conflicting.is_(False))
+                .where(InstanceRow.study_id == study_id, InstanceRow.replaced.is_(False))
                 .order_by(InstanceRow.sop_instance_uid)
             ).all()
             if not instances:
@@ -98,7 +98,7 @@ class Queue:
     def waiting_inputs(self, study_id: int) -> list[WaitingInput]:
         """Return the images that a job made now would read."""
         query = select(InstanceRow.file, InstanceRow.calling_ae).where(
-            InstanceRow.study_id == study_id, InstanceRow.conflicting.is_(False)
+            InstanceRow.study_id == study_id, InstanceRow.replaced.is_(False)
         )
         with self.ledger.snapshot() as connection:
             return [WaitingInput(*row) for row in connection.execute(query)]
