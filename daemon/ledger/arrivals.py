@@ -10,10 +10,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Engine,
     Executable,
-    ScalarSelect,
     String,
     bindparam,
     false,
@@ -34,6 +32,12 @@ _ARRIVAL_COLUMNS = sorted(
     {field.name for field in fields(Arrival)} & set(InstanceRow.__table__.columns.keys())
 )
 _STUDY_COLUMNS = ["study_uid", "created_at", "last_arrival_at"]
+
+_UID = bindparam("sop_instance_uid", type_=String)
+_STUDY_UID = bindparam("study_uid", type_=String)
+_ITS_STUDY = select(StudyRow.id).where(StudyRow.study_uid == _STUDY_UID).scalar_subquery()
+_SAME_UID = InstanceRow.sop_instance_uid == _UID
+_PRESENT = InstanceRow.replaced.is_(False)
 
 
 class Arrivals:
@@ -130,41 +134,15 @@ def _statements(engine: Engine) -> _Statements:
     def written(statement: Executable, columns: list[str] | None = None) -> str:
         return str(statement.compile(dialect=dialect, column_keys=columns))  # type: ignore[attr-defined]  # every one is a ClauseElement
 
-    uid = bindparam("sop_instance_uid", type_=String)
-    study_uid = bindparam("study_uid", type_=String)
-    study_id = select(StudyRow.id).where(StudyRow.study_uid == study_uid).scalar_subquery()
     at = bindparam("received_at", type_=UtcMicroseconds)
     study = insert_into(StudyRow, dialect.name).inline().on_conflict_do_nothing()
-    instance = insert_into(InstanceRow, dialect.name).values(
-        study_id=study_id,
-        revision=_next_revision(uid),
-        replaced=false(),
-        **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
-    )
-    instance = instance.on_conflict_do_update(  # sent before, then replaced: it counts again
-        index_elements=[InstanceRow.sop_instance_uid, InstanceRow.digest],
-        set_={"replaced": false(), "revision": instance.excluded.revision},
-        where=InstanceRow.replaced,
-    )
-    before = update(InstanceRow).where(
-        InstanceRow.sop_instance_uid == uid,
-        InstanceRow.digest != bindparam("digest", type_=String),
-        InstanceRow.replaced.is_(False),
-    )
-    its_study = select(StudyRow.study_uid).where(StudyRow.id == InstanceRow.study_id)
-    left = update(InstanceRow).where(
-        InstanceRow.study_id == study_id, InstanceRow.replaced.is_(False)
-    )
-    prolong = update(StudyRow).where(StudyRow.study_uid == study_uid)
+    bereave = update(InstanceRow).where(InstanceRow.study_id == _ITS_STUDY, _PRESENT)
+    prolong = update(StudyRow).where(StudyRow.study_uid == _STUDY_UID)
     return _Statements(
         study=written(study, _STUDY_COLUMNS),
-        instance=written(instance.returning(InstanceRow.revision)),
-        replace=written(
-            before.values(replaced=true()).returning(
-                its_study.correlate(InstanceRow).scalar_subquery()
-            )
-        ),
-        bereave=written(left.values(revision=InstanceRow.revision + literal_column("1"))),
+        instance=written(_insertion(dialect.name)),
+        replace=written(_replacement()),
+        bereave=written(bereave.values(revision=InstanceRow.revision + literal_column("1"))),
         prolong=written(
             prolong.values(
                 last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)
@@ -173,15 +151,36 @@ def _statements(engine: Engine) -> _Statements:
         begin="BEGIN IMMEDIATE" if is_sqlite else None,
         lock=None
         if is_sqlite
-        else written(select(func.pg_advisory_xact_lock(func.hashtextextended(uid, text("0"))))),
+        else written(select(func.pg_advisory_xact_lock(func.hashtextextended(_UID, text("0"))))),
     )
 
 
-def _next_revision(uid: BindParameter[str]) -> ScalarSelect[int]:
-    """Return the revision that new content under a SOP Instance UID gets: 0 for the first."""
+def _insertion(dialect: str) -> Executable:
+    """Insert new content; what was sent before and then replaced counts again."""
     following = func.max(InstanceRow.revision) + literal_column("1")
-    known = select(func.coalesce(following, literal_column("0")))
-    return known.where(InstanceRow.sop_instance_uid == uid).scalar_subquery()
+    revision = select(func.coalesce(following, literal_column("0"))).where(_SAME_UID)
+    insert = insert_into(InstanceRow, dialect).values(
+        study_id=_ITS_STUDY,
+        revision=revision.scalar_subquery(),
+        replaced=false(),
+        **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
+    )
+    return insert.on_conflict_do_update(
+        index_elements=[InstanceRow.sop_instance_uid, InstanceRow.digest],
+        set_={"replaced": false(), "revision": insert.excluded.revision},
+        where=InstanceRow.replaced.is_(True),
+    ).returning(InstanceRow.revision)
+
+
+def _replacement() -> Executable:
+    """Mark the content that counted before an arrival."""
+    study_uid = select(StudyRow.study_uid).where(StudyRow.id == InstanceRow.study_id)
+    return (
+        update(InstanceRow)
+        .where(_SAME_UID, InstanceRow.digest != bindparam("digest", type_=String), _PRESENT)
+        .values(replaced=true())
+        .returning(study_uid.correlate(InstanceRow).scalar_subquery())
+    )
 
 
 def _received_at(values: dict[str, Any]) -> int:
