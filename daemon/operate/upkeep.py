@@ -14,6 +14,7 @@ from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.guarded import guarded
+from daemon.ledger.inputs import Inputs
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.logs import study_key
@@ -98,7 +99,7 @@ class Upkeep:
     def _enqueue(self, study: WaitingStudy, now: datetime) -> None:
         if not self._describe(study) and not is_overdue(study, now, self.assembly):
             return
-        inputs = self.queue.waiting_inputs(study.study_id)
+        inputs = Inputs(self.ledger).waiting(study.study_id)
         lacking = set(self.assembly.needed_views) - {
             one.header.view for one in inputs if one.header is not None
         }
@@ -131,7 +132,7 @@ class Upkeep:
         bool
             False when the spool does not give one of them now: the reading will see to it.
         """
-        undescribed = self.queue.undescribed(study.study_id)
+        undescribed = Inputs(self.ledger).undescribed(study.study_id)
         headers: dict[int, str] = {}
         for one in undescribed:
             named = Header(one.sop_class_uid, one.sop_instance_uid, study.study_uid)
@@ -146,7 +147,7 @@ class Upkeep:
                 words = "attributes left out: %s"
                 logger.warning(words, ", ".join(header.unreadable), extra=_about(study))
         if headers:
-            self.queue.describe(headers)
+            Inputs(self.ledger).describe(headers)
         return len(headers) == len(undescribed)
 
     def _priority(self, inputs: Sequence[WaitingInput]) -> int:
