@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydicom import Dataset
-
 from daemon.clock import Clock
 from daemon.crashpoints import crash_point
 from daemon.errors import Rejected, Unavailable
@@ -18,7 +16,7 @@ from daemon.ledger.queue import Queue
 from daemon.logs import study_key
 from daemon.reading.guard import Offline
 from daemon.reading.read import OpenStudy, Reader
-from daemon.records import Job, Reason, ResultFile, StudyReading
+from daemon.records import Job, Reason, ResultFile, StudyReading, Withdrawal
 from daemon.settings import Reading
 
 logger = logging.getLogger(__name__)
@@ -29,8 +27,8 @@ UNREPORTED = "alert_no_report"
 OFFLINE = "alert_model_offline"
 """Counters in the ledger: what a person should look at, shown by `wristd status`."""
 
-Reporter = Callable[[StudyReading, Sequence[Dataset]], list[ResultFile]]
-"""Turns a reading and its sources' headers into result objects in the outbox."""
+Reporter = Callable[[StudyReading, Withdrawal | None], list[ResultFile]]
+"""Turns a reading into result objects in the outbox, with a note for what must not stand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +134,7 @@ class Worker:
 
     def _settle(self, job: Job, reading: StudyReading) -> None:
         held = reading.reason is Reason.IDENTITY_CONFLICT
-        results = [] if held else self.report(reading, self.reader.sources(job))
+        results = [] if held else self.report(reading, job.withdrawal)
         crash_point("report:before-finish")
         if not self.queue.finish(job, reading, results, self.destinations, self.clock()):
             logger.warning("lease lost: another worker has the study", extra=_context(job))
@@ -168,7 +166,7 @@ class Worker:
         self.queue.ledger.count(QUARANTINED)
         reading = self.reader.unread(job, reason, self.clock())
         try:
-            results = self.report(reading, self.reader.sources(job))
+            results = self.report(reading, job.withdrawal)
         except Exception:  # what ended its reading may end this too; its outcome is kept
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
