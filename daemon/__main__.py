@@ -178,7 +178,8 @@ def withdraw(
     outbox = Place(root=resolve(config, settings.node.state_dir)).outbox
     study_id = _find(Decisions(ledger), study)
     names = settings.destination_names()
-    done = withdrawals.withdraw(ledger, outbox, names, (study_id, reason), utc_now())
+    number = settings.report.first_series_number
+    done = withdrawals.withdraw(ledger, outbox, names, (study_id, reason), utc_now(), number)
     print(f"{done.objects} objects withdrawn, {done.unsent} deliveries not made any more")
 
 

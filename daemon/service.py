@@ -15,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 
-from pydicom import Dataset
-
 from daemon import outcome
 from daemon.clock import Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
@@ -39,11 +37,8 @@ from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import build_guard, openers
-from daemon.reading.worker import Reporter, Worker
-from daemon.records import ResultFile, StudyReading
-from daemon.results import outbox
-from daemon.results.build import build_results
-from daemon.results.heat import degenerate_maps
+from daemon.reading.worker import Worker
+from daemon.results.reporter import Reporter
 from daemon.settings import Destination, Place, Settings, WebDestination, resolve
 from model.package import ModelPackage, PackageError, load_package
 
@@ -220,7 +215,7 @@ def _reading(
             describe=decoders.describe,
             meant=Meant(package.manifest, settings.reading, ledger.count),
         ),
-        report=_reporter(settings, place, ledger),
+        report=_reporter(settings, place, ledger).report,
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
@@ -234,14 +229,7 @@ def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
         *settings.delivery.web,
     ]
 
-    def report(reading: StudyReading, sources: Sequence[Dataset]) -> list[ResultFile]:
-        objects = build_results(reading, sources, settings.report, destinations)
-        if lost := degenerate_maps(reading):
-            ledger.count("degenerate_heat_maps", lost)
-            logger.warning("evidence not usable for %d findings: not drawn", lost)
-        return outbox.write(objects, place.outbox, reading.study_uid)
-
-    return report
+    return Reporter(settings.report, destinations, place.outbox, ledger.count)
 
 
 def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) -> list[Courier]:

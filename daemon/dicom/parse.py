@@ -5,7 +5,7 @@ Runs in the decoder's child process.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +36,8 @@ _KEYWORDS = (
     "PatientBirthDate", "PatientSex", "PatientAge", "AccessionNumber",
     "IssuerOfAccessionNumberSequence", "StudyID", "StudyDate", "StudyTime",
     "ReferringPhysicianName", "TimezoneOffsetFromUTC", "ProcedureCodeSequence",
-    "RequestAttributesSequence", "RequestedProcedurePriority", "Modality", "BodyPartExamined",
+    "RequestAttributesSequence", "ReferencedRequestSequence", "RequestedProcedurePriority",
+    "Modality", "BodyPartExamined",
     "AnatomicRegionSequence", "ImageLaterality", "Laterality", "ViewPosition", "ViewCodeSequence",
     "Rows", "Columns", "PixelSpacing", "ImagerPixelSpacing", "PixelSpacingCalibrationType",
     "PixelSpacingCalibrationDescription", "PixelAspectRatio", "PatientOrientation",
@@ -65,7 +66,7 @@ def header_of(said: Attributes) -> Header:
         sop_class_uid=said.text("SOPClassUID"),
         sop_instance_uid=said.text("SOPInstanceUID"),
         study_uid=said.text("StudyInstanceUID"),
-        series_uid=said.text("SeriesInstanceUID"),
+        series_uid=_checked(said, "SeriesInstanceUID", values.uid_text),
     )
     for decide in (_patient, _study, _picture, _geometry):
         header = decide(header, said)
@@ -189,9 +190,10 @@ def _issuers(said: Attributes, keyword: str) -> tuple[Issuer, ...]:
 
 
 def _orders(said: Attributes) -> tuple[Order, ...]:
-    """Return the requests; most senders put an order's numbers there, in the series' items."""
+    """Return the requests: images have them in their series' items, documents in their own."""
+    requests = ("RequestAttributesSequence", "ReferencedRequestSequence")
     found = []
-    for item in _items(said, "RequestAttributesSequence"):
+    for item in chain.from_iterable(_items(said, keyword) for keyword in requests):
         order = Order(
             procedure_id=_checked(item, "RequestedProcedureID", values.short_text),
             accession_number=_checked(item, "AccessionNumber", values.short_text),

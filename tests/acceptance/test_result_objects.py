@@ -23,8 +23,8 @@ MAKERS = {"DX": dx, "CR": cr}
 
 
 def results_of(source, image, supersedes=()):
-    reading = replace(study_reading([image], [source]), supersedes=tuple(supersedes))
-    return build_results(reading, [source], Report())
+    reading = replace(study_reading([image]), supersedes=tuple(supersedes))
+    return build_results(reading, Report())
 
 
 def assert_valid(results, folder):
