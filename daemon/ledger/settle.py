@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from daemon.dicom.agreement import issued_under
 from daemon.ledger.ledger import upsert
 from daemon.ledger.standing import WITHDRAWAL, stop_deliveries
 from daemon.ledger.states import DeliveryState
@@ -15,9 +16,9 @@ from daemon.records import Job, ResultFile, StudyReading
 def origin_of(reading: StudyReading) -> dict[str, str | None]:
     """Return the columns that say what made a reading, and of whom: as its results say it."""
     model = reading.model
-    header = next((image.header for image in reading.images if image.header is not None), None)
+    headers = [image.header for image in reading.images if image.header is not None]
     return {
-        "header": header.to_json() if header is not None else None,
+        "header": issued_under(headers).to_json() if headers else None,
         "provider": model.provider[:64],
         "model": f"{model.name} {model.version}"[:128],
         "package_digest": model.digest[:64],

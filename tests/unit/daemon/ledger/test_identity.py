@@ -39,8 +39,8 @@ class Site:
         self.ledger.record([arrival(content=content)])
         [study] = self.ledger.waiting()
         inputs = Inputs(self.ledger)
-        for instance, _file in inputs.undescribed(study.study_id):
-            inputs.describe({instance: header.to_json()})
+        for one in inputs.undescribed(study.study_id):
+            inputs.describe({one.instance_id: header.to_json()})
         self.queue.enqueue(study.study_id, "recipe", NOW)
         return self.queue.claim("w", NOW, LEASE)
 

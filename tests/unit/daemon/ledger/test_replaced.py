@@ -191,11 +191,11 @@ def test_the_site_may_have_studies_with_changed_content_held(ledger, queue):  # 
 def test_headers_are_written_down_once_and_come_with_the_images(ledger, queue):  # noqa: F811
     ledger.record([arrival(1), arrival(2), arrival(2, content="b")])
     inputs, [study] = Inputs(ledger), ledger.waiting()
-    (one, file), (two, _) = inputs.undescribed(study.study_id)
-    assert file == "1.2.3/1-a.dcm"
+    one, two = inputs.undescribed(study.study_id)
+    assert one.file == "1.2.3/1-a.dcm"
     header = Header("1.2", "1.2.3.1", "1.2.3", patient_id="1", patient_name="Möller^Ann")
-    inputs.describe({one: header.to_json(), two: "what another version wrote"})
-    assert inputs.undescribed(study.study_id) == []
+    inputs.describe({one.instance_id: header.to_json(), two.instance_id: "what another version wrote"})
+    assert inputs.undescribed(study.study_id) == ()
     assert [one.header for one in queue.waiting_inputs(study.study_id)] == [header, None]
     queue.enqueue(study.study_id, "recipe", NOW)
     assert [one.header for one in queue.claim("w", NOW, LEASE).instances] == [header, None]
