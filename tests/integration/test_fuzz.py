@@ -1,0 +1,12 @@
+"""A minute of objects with faults: each has its outcome, and nobody else is harmed."""
+
+from tests.benchmarks.fuzz import fuzz
+
+SENDING_S = 40.0
+SEED = 11
+
+
+def test_objects_with_faults_have_their_outcome_and_harm_nobody(tmp_path):
+    found = fuzz(tmp_path, objects=100_000, seconds=SENDING_S, seed=SEED)
+    print(f"\n{found}")
+    assert [goal for goal, is_met in found["goals"].items() if not is_met] == []
