@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -77,6 +79,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
         stop.wait()
         logger.info("stopping")
     logger.info("stopped")
+    _leave()
 
 
 @app.command()
@@ -231,6 +234,15 @@ def bench(
 def version() -> None:
     """Print the version."""
     print(VERSION)
+
+
+def _leave() -> None:
+    """End now, though a library's thread may still wait for a peer that says nothing."""
+    left = [one for one in threading.enumerate() if one.is_alive() and not one.daemon]
+    if left != [threading.main_thread()]:
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _study(study: str, settings: Settings, config: Path) -> tuple[Decisions, int]:

@@ -243,7 +243,7 @@ def load(path: Path) -> Settings:
         With one line for each problem, each naming its key.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise Misconfigured(
             f"{path}: {error.strerror}; copy the shipped settings.toml there"
