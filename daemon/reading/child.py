@@ -53,7 +53,7 @@ def serve() -> None:
     """Answer until there are no more requests."""
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        settings = Reading.model_validate(request["settings"])
+        settings = Reading.model_validate_json(request["settings"])
         _limit(settings)
         description, arrays = answer(request["do"], Path(request["file"]), settings)
         text = json.dumps(description).encode()

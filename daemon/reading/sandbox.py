@@ -148,7 +148,7 @@ class Decoder:
         deadline = Timer(within_s, end)
         deadline.start()
         try:
-            request = {"do": what, "file": str(file), "settings": self.settings.model_dump()}
+            request = {"do": what, "file": str(file), "settings": self.settings.model_dump_json()}
             _pipe(child.stdin).write(json.dumps(request).encode() + b"\n")
             _pipe(child.stdin).flush()
             sizes = LENGTHS.unpack(_exactly(_pipe(child.stdout), LENGTHS.size))

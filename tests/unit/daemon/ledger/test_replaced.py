@@ -194,7 +194,9 @@ def test_headers_are_written_down_once_and_come_with_the_images(ledger, queue): 
     one, two = inputs.undescribed(study.study_id)
     assert one.file == "1.2.3/1-a.dcm"
     header = Header("1.2", "1.2.3.1", "1.2.3", patient_id="1", patient_name="Möller^Ann")
-    inputs.describe({one.instance_id: header.to_json(), two.instance_id: "what another version wrote"})
+    inputs.describe(
+        {one.instance_id: header.to_json(), two.instance_id: "what another version wrote"}
+    )
     assert inputs.undescribed(study.study_id) == ()
     assert [one.header for one in queue.waiting_inputs(study.study_id)] == [header, None]
     queue.enqueue(study.study_id, "recipe", NOW)
