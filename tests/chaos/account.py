@@ -1,36 +1,54 @@
 """What must add up when everything has settled: promises against what the archive holds."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage
 
 
 @dataclass(frozen=True)
 class Account:
-    """Every number but `promised` and `resent` must be zero."""
+    """Every number but `promised`, `corrected` and `resent` must be zero.
+
+    `standing` counts results of a corrected study that name a former patient, and that no rejection
+    note names.
+    """
 
     promised: int
+    corrected: int
     resent: int
     lost: int
     duplicated: int
     altered: int
     half: int
+    standing: int
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.altered or self.half)
+        return not (self.lost or self.duplicated or self.altered or self.half or self.standing)
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {number}" for name, number in asdict(self).items())
 
 
+class Reported(NamedTuple):
+    """Of which images of which study a report is, and which patient it names."""
+
+    study: str
+    images: frozenset[str]
+    patient: str
+
+
 def settle(
-    promised: Mapping[str, set[str]], kept: Mapping[str, list[Dataset]], state: Path
+    promised: Mapping[str, set[str]],
+    kept: Mapping[str, list[Dataset]],
+    state: Path,
+    patients: Mapping[str, str] | None = None,
 ) -> Account:
     """Compare.
 
@@ -42,34 +60,56 @@ def settle(
         What the archive got, by SOP Instance UID, each time it came.
     state : Path
         The daemon's folder, at rest.
+    patients : mapping or None
+        The Patient ID under which a corrected study was promised last, by Study Instance UID.
     """
-    reports = [copies[0] for copies in kept.values() if is_report(copies[0])]
-    read: dict[str, set[str]] = {}
-    readings: Counter[tuple[str, frozenset[str]]] = Counter()
-    for report in reports:
-        study = str(report.StudyInstanceUID)
-        images = evidence(report)
-        read.setdefault(study, set()).update(images)
-        readings[study, images] += 1
+    corrected = patients or {}
+    objects = {uid: copies[0] for uid, copies in kept.items()}
+    rejected = frozenset().union(*(evidence(one) for one in objects.values() if is_note(one)))
+    reports = {uid: reported(one) for uid, one in objects.items() if is_report(one)}
+    read = images_read((one for uid, one in reports.items() if uid not in rejected), corrected)
     return Account(
         promised=sum(map(len, promised.values())),
+        corrected=len(corrected),
         resent=sum(len(copies) - 1 for copies in kept.values()),
         lost=sum(len(images - read.get(study, set())) for study, images in promised.items()),
-        duplicated=sum(number - 1 for number in readings.values()),
+        duplicated=sum(number - 1 for number in Counter(reports.values()).values()),
         altered=sum(any(copy != copies[0] for copy in copies[1:]) for copies in kept.values()),
         half=half_files(state),
+        standing=sum(
+            _names_another(one, corrected)
+            for uid, one in objects.items()
+            if uid not in rejected and not is_note(one)
+        ),
     )
+
+
+def images_read(reports: Iterable[Reported], patients: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the images that reports are about, by study; of corrected ones under their patient."""
+    read: dict[str, set[str]] = {}
+    for one in reports:
+        if patients.get(one.study, one.patient) == one.patient:
+            read.setdefault(one.study, set()).update(one.images)
+    return read
+
+
+def reported(report: Dataset) -> Reported:
+    return Reported(str(report.StudyInstanceUID), evidence(report), str(report.get("PatientID")))
 
 
 def is_report(dataset: Dataset) -> bool:
     return bool(dataset.SOPClassUID == Comprehensive3DSRStorage)
 
 
-def evidence(report: Dataset) -> frozenset[str]:
-    """Return the SOP Instance UIDs of the images that a report is about."""
+def is_note(dataset: Dataset) -> bool:
+    return bool(dataset.SOPClassUID == KeyObjectSelectionDocumentStorage)
+
+
+def evidence(document: Dataset) -> frozenset[str]:
+    """Return the SOP Instance UIDs of what a report is about, or of what a note rejects."""
     return frozenset(
         str(instance.ReferencedSOPInstanceUID)
-        for study in report.CurrentRequestedProcedureEvidenceSequence
+        for study in document.CurrentRequestedProcedureEvidenceSequence
         for series in study.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
     )
@@ -79,6 +119,11 @@ def half_files(state: Path) -> int:
     """Count what is left over or unreadable in spool and outbox."""
     files = [file for name in ("spool", "outbox") for file in (state / name).rglob("*")]
     return sum(_is_half(file) for file in files if file.is_file())
+
+
+def _names_another(one: Dataset, patients: Mapping[str, str]) -> bool:
+    wanted = patients.get(str(one.StudyInstanceUID))
+    return wanted is not None and str(one.PatientID) != wanted
 
 
 def _is_half(file: Path) -> bool:

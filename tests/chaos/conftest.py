@@ -12,7 +12,8 @@ from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog
 from model.package import write_package
-from tests.chaos.account import Account, evidence, is_report, settle
+from tests.chaos.account import Account, Reported, images_read, is_report, reported, settle
+from tests.chaos.release import Releaser
 from tests.chaos.traffic import Send, Traffic
 from tests.chaos.victim import Victim, victim
 from tests.fakes import Archive, Deed
@@ -56,27 +57,27 @@ class Ward:
         self.archive = archive
         self.kills = 0
         self.unsent = 0
-        self._reports: dict[str, tuple[str, frozenset[str]]] = {}
+        self._reports: dict[str, Reported] = {}
         self.traffic: Traffic | None = None
+        self.releaser: Releaser | None = None
 
     def send(self, port: int, senders: list[Send], seed: int = 1) -> Traffic:
         self.traffic = Traffic(port, self.folder / "in", senders, seed)
         self.traffic.start(lambda: self.unreported() >= IN_FLIGHT)
+        self.releaser = Releaser(self.state / "ledger.sqlite", self.traffic.mixed)
         return self.traffic
 
-    def reported(self) -> dict[str, set[str]]:
-        """Return the images that reports in the archive are about, by study."""
-        for uid, copies in list(self.archive.kept.items()):
-            if uid not in self._reports and is_report(copies[0]):
-                self._reports[uid] = str(copies[0].StudyInstanceUID), evidence(copies[0])
-        read: dict[str, set[str]] = {}
-        for study, images in list(self._reports.values()):
-            read.setdefault(study, set()).update(images)
-        return read
+    def close(self) -> None:
+        """Release nothing any more."""
+        if self.releaser is not None:
+            self.releaser.close()
 
     def unreported(self) -> int:
         assert self.traffic is not None
-        read = self.reported()
+        for uid, copies in list(self.archive.kept.items()):
+            if uid not in self._reports and is_report(copies[0]):
+                self._reports[uid] = reported(copies[0])
+        read = images_read(list(self._reports.values()), dict(self.traffic.patients))
         return sum(
             not images <= read.get(study, set())
             for study, images in list(self.traffic.promised.items())
@@ -92,7 +93,7 @@ class Ward:
         self.unsent = self.traffic.drain()
         ledger = Ledger(self.state / "ledger.sqlite")
         Deliveries(ledger).retry_parked("pacs", utc_now())
-        settled = {"jobs done", "jobs skipped"}
+        settled = {"jobs done", "jobs skipped", "deliveries withdrawn"}
 
         def at_rest() -> bool:
             return not ledger.waiting() and not set(backlog(ledger)) - settled
@@ -105,8 +106,10 @@ class Ward:
             if stuck or self.unsent:
                 print(f"stuck: {left}, unsent {self.unsent}, unreported {self.unreported()}")
             ledger.close()
+            self.close()
         self.victim.stop()
-        return settle(self.traffic.promised, self.archive.kept, self.state), stuck
+        promised, patients = self.traffic.promised, self.traffic.patients
+        return settle(promised, self.archive.kept, self.state, patients), stuck
 
 
 def hasty(state: Path, port: int, package: Path, pacs: Peer) -> str:
@@ -145,4 +148,8 @@ def ward(
     with Archive(deeds=deeds, ae_title="PACS") as archive:
         settings.write_text(hasty(state, port, package, archive))
         with victim(settings) as one:
-            yield Ward(folder, state, one, archive), port
+            site = Ward(folder, state, one, archive)
+            try:
+                yield site, port
+            finally:
+                site.close()

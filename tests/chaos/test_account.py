@@ -2,16 +2,16 @@
 
 import pytest
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage
 
 from tests.chaos.account import settle
 
 
-def report(uid, study, *images, text="same"):
+def report(uid, study, *images, text="same", patient="", sop_class=Comprehensive3DSRStorage):
     """The least of a report that the account looks at."""
     one = Dataset()
-    one.SOPClassUID, one.SOPInstanceUID, one.StudyInstanceUID = Comprehensive3DSRStorage, uid, study
-    one.SeriesDescription = text
+    one.SOPClassUID, one.SOPInstanceUID, one.StudyInstanceUID = sop_class, uid, study
+    one.SeriesDescription, one.PatientID = text, patient
     series, entry = Dataset(), Dataset()
     series.ReferencedSOPSequence = [_item(image) for image in images]
     entry.ReferencedSeriesSequence = [series]
@@ -62,3 +62,36 @@ def test_half_files_are_counted(tmp_path, name):
 def test_a_superseding_report_with_more_images_is_no_duplicate(tmp_path):
     first = {"2.25.0": [report("2.25.0", "1.2", "1.2.1")]}
     assert settle(PROMISED, {**first, **GOOD}, tmp_path).is_clean
+
+
+TEMPORARY = {"2.25.1": [report("2.25.1", "1.2", "1.2.1", "1.2.2", patient="T")]}
+TRUE = {"2.25.2": [report("2.25.2", "1.2", "1.2.1", "1.2.2", patient="P")]}
+NOTE = {"2.25.3": [report("2.25.3", "1.2", "2.25.1", sop_class=KeyObjectSelectionDocumentStorage)]}
+
+
+def test_a_corrected_study_has_two_reports_of_which_a_note_rejects_the_former(tmp_path):
+    account = settle(PROMISED, TEMPORARY | TRUE | NOTE, tmp_path, {"1.2": "P"})
+    assert account.is_clean
+    assert account.corrected == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "problem"),
+    [
+        (TEMPORARY, "lost"),
+        (TEMPORARY | NOTE, "lost"),
+        (TEMPORARY | TRUE, "standing"),
+        (TRUE | NOTE | {"2.25.4": [report("2.25.4", "1.2", "1.2.1", patient="T")]}, "standing"),
+    ],
+)
+def test_a_corrected_study_that_is_not_settled_is_counted(tmp_path, kept, problem):
+    account = settle(PROMISED, kept, tmp_path, {"1.2": "P"})
+    assert getattr(account, problem) > 0
+    assert not account.is_clean
+
+
+def test_a_report_that_a_note_rejects_does_not_count(tmp_path):
+    rejected = {
+        "2.25.3": [report("2.25.3", "1.2", "2.25.2", sop_class=NOTE["2.25.3"][0].SOPClassUID)]
+    }
+    assert settle(PROMISED, TRUE | rejected, tmp_path, {"1.2": "P"}).lost == 2

@@ -19,7 +19,7 @@ from tests.chaos.traffic import Send, with_dcmsend, with_pynetdicom, with_stores
 from tests.node import ROOT
 from tests.tools import tool
 
-KILLS = int(os.environ.get("WRISTD_KILLS", "200"))
+KILLS = int(os.environ.get("WRISTD_KILLS", "100"))
 SOAK_KILLS = int(os.environ.get("WRISTD_SOAK_KILLS", "10000"))
 SOAK_ROUND = 200
 PATIENCE_S = 1.5
@@ -49,8 +49,13 @@ def senders() -> list[Send]:
 def _verdict(site: Ward, title: str, began: float) -> None:
     account, stuck = site.settle()
     took = time.monotonic() - began
-    print(f"\n{title}: {site.kills} kills in {took:.0f} s, {account}, stuck {stuck}")
+    released = len(site.releaser.released) if site.releaser else 0
+    print(
+        f"\n{title}: {site.kills} kills in {took:.0f} s, {account}, stuck {stuck}, "
+        f"released {released}"
+    )
     assert account.is_clean, account
+    assert account.corrected
     assert stuck == site.unsent == 0
 
 

@@ -1,8 +1,11 @@
 """Senders that keep a daemon busy and remember what they were promised.
 
-A study is sent again until every object of it was answered with Success, as routers do.
+A study is sent again until every object of it was answered with Success, as routers do. Of every
+four one comes again later under a corrected patient, and one names two patients: a person must
+release it.
 """
 
+import copy
 import random
 import threading
 from collections import deque
@@ -23,6 +26,22 @@ Send = Callable[[int, Sequence[Path], Sequence[FileDataset]], bool]
 
 MOST_REFUSALS = 100
 """At the end, after so many in a row a study counts as one that cannot be sent."""
+CORRECTED, MIXED, KINDS = 1, 3, 4
+"""Which of so many studies are corrected later, and which name two patients."""
+CORRECTED_AFTER = 5
+"""So many studies are promised in between: most are reported by then, some are not."""
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """The objects of one study, as they are sent until all are accepted."""
+
+    study_uid: str
+    patient_id: str
+    files: Sequence[Path]
+    objects: Sequence[FileDataset]
+    kind: int = 0
+    is_correction: bool = False
 
 
 @dataclass
@@ -35,11 +54,16 @@ class Traffic:
     seed: int
     promised: dict[str, set[str]] = field(default_factory=dict)
     """SOP Instance UIDs that were answered with Success, by Study Instance UID."""
+    patients: dict[str, str] = field(default_factory=dict)
+    """The Patient ID of each study that was promised again, corrected."""
+    mixed: set[str] = field(default_factory=set)
+    """The promised studies that name two patients."""
     sent: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self._again: deque[tuple[Exam, list[Path], list[FileDataset]]] = deque()
+        self._again: deque[Shipment] = deque()
+        self._later: deque[tuple[int, Shipment]] = deque()
         self._lock = threading.Lock()
         self._number = 0
         self._stop = threading.Event()
@@ -59,22 +83,22 @@ class Traffic:
         for thread in self._threads:
             thread.join(within_s)
         with self._lock:
-            return len(self._again) + sum(thread.is_alive() for thread in self._threads)
+            left = len(self._again) + len(self._later)
+            return left + sum(thread.is_alive() for thread in self._threads)
 
     def _work(self, sender: Send, is_busy: Callable[[], bool]) -> None:
         pause = threading.Event()
         failures = 0
         while True:
-            with self._lock:
-                study = self._again.popleft() if self._again else None
-            if study is None:
+            shipment = self._next()
+            if shipment is None:
                 if self._stop.is_set():
                     return
                 if is_busy():
                     pause.wait(0.02)
                     continue
-                study = self._make()
-            if self._try(sender, study):
+                shipment = self._make()
+            if self._try(sender, shipment):
                 failures = 0
                 continue
             # Counted from the end of the traffic on: until then the node is down on purpose.
@@ -83,34 +107,75 @@ class Traffic:
                 return
             pause.wait(0.05)
 
-    def _try(self, sender: Send, study: tuple[Exam, list[Path], list[FileDataset]]) -> bool:
-        exam, files, objects = study
+    def _next(self) -> Shipment | None:
+        """Return what failed, or a correction that is due; at the end every one is."""
+        with self._lock:
+            if self._again:
+                return self._again.popleft()
+            if self._later and (self._stop.is_set() or self._later[0][0] <= len(self.promised)):
+                return self._later.popleft()[1]
+        return None
+
+    def _try(self, sender: Send, shipment: Shipment) -> bool:
         try:
-            accepted = sender(self.port, files, objects)
+            accepted = sender(self.port, shipment.files, shipment.objects)
         except (PeerError, ConnectionError, OSError):
             accepted = False
         with self._lock:
             self.sent += 1
             if not accepted:
-                self._again.append(study)
+                self._again.append(shipment)
                 return False
-            self.promised[exam.study_uid] = {str(one.SOPInstanceUID) for one in objects}
-        for file in files:
+            self._note(shipment)
+        for file in shipment.files:
             file.unlink()
         return True
 
-    def _make(self) -> tuple[Exam, list[Path], list[FileDataset]]:
+    def _note(self, shipment: Shipment) -> None:
+        """Remember what was promised, and what comes of it later."""
+        study = shipment.study_uid
+        self.promised[study] = {str(one.SOPInstanceUID) for one in shipment.objects}
+        if shipment.is_correction:
+            self.patients[study] = shipment.patient_id
+        elif shipment.kind == CORRECTED:
+            due = len(self.promised) + self._random.choice((0, CORRECTED_AFTER))
+            self._later.append((due, self._correction(shipment)))
+        elif shipment.kind == MIXED:
+            self.mixed.add(study)
+
+    def _make(self) -> Shipment:
         with self._lock:
             self._number += 1
             number = self._number
             views = ["PA", "LAT"][: self._random.choice((1, 1, 2))]
-        exam = Exam(Patient(f"CHAOS^{number}", f"CHAOS-{number}"), study=f"{self.seed}/{number}")
+        kind = number % KINDS
+        views = ["PA", "LAT"] if kind == MIXED else views
+        patient = Patient(f"CHAOS^{number}", f"CHAOS-{number}")
+        exam = Exam(patient, study=f"{self.seed}/{number}")
         picture = np.random.default_rng(number).integers(500, 4000, (64, 48)).astype(np.uint16)
         objects = study_of([(view, picture) for view in views], exam)
-        files = [
-            save(one, self.folder / f"{number:06}-{index}.dcm") for index, one in enumerate(objects)
-        ]
-        return exam, files, objects
+        if kind == MIXED:
+            _name(objects[-1], f"OTHER-{number}")
+        files = self._save(objects, f"{number:06}")
+        return Shipment(exam.study_uid, patient.patient_id, files, objects, kind)
+
+    def _correction(self, shipment: Shipment) -> Shipment:
+        """Return the same instances under the patient whose they are."""
+        patient_id = f"TRUE-{shipment.patient_id}"
+        objects = [copy.deepcopy(one) for one in shipment.objects]
+        for one in objects:
+            _name(one, patient_id)
+        files = self._save(objects, f"{shipment.files[0].stem}-corrected")
+        return Shipment(
+            shipment.study_uid, patient_id, files, objects, shipment.kind, is_correction=True
+        )
+
+    def _save(self, objects: Sequence[FileDataset], name: str) -> list[Path]:
+        return [save(one, self.folder / f"{name}-{index}.dcm") for index, one in enumerate(objects)]
+
+
+def _name(one: FileDataset, patient_id: str) -> None:
+    one.PatientID, one.PatientName = patient_id, f"{patient_id}^CHAOS"
 
 
 def with_pynetdicom(port: int, _files: Sequence[Path], objects: Sequence[FileDataset]) -> bool:

@@ -224,12 +224,16 @@ def test_results_follow_a_corrected_patient_and_the_former_ones_are_withdrawn(si
     assert note.PatientID == former
 
 
-def test_the_command_line_shows_the_outcome_of_the_corrected_study(site):
-    state = site.node.studies()[study_uid(studies.CORRECTED)]
-    assert (state["state"], state["category"]) == ("done", CATEGORIES["quiet"])
-    everything = site.kept(study_uid(studies.CORRECTED))
-    present = [one for one in everything if one.PatientID == studies.KNOWN[1]]
-    assert state["deliveries"]["delivered"] >= len(present) > 0
+def test_the_command_line_shows_what_was_withdrawn_and_what_a_person_released(site):
+    shown = site.node.studies()
+    corrected = shown[study_uid(studies.CORRECTED)]
+    former = [
+        one
+        for one in site.kept(study_uid(studies.CORRECTED))
+        if one.PatientID == studies.TEMPORARY[1] and one.Modality != "KO"
+    ]
+    assert (corrected["category"], corrected["withdrawn"]) == (CATEGORIES["quiet"], len(former))
+    assert all(shown[study_uid(study)]["is_released"] for study in studies.UNLIKE_NAMES)
 
 
 def test_an_image_whose_decoder_is_killed_is_read_by_another(site):
