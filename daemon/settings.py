@@ -71,6 +71,7 @@ class Assembly(Section):
     sweep_interval_s: Seconds = 1.0
     needed_views: tuple[Literal["PA", "AP", "LAT", "OBL"], ...] = ()
     urgent_callers: tuple[AeTitle, ...] = ()
+    changed_content: Literal["newest", "hold"] = "newest"
 
     @model_validator(mode="after")
     def _cap_is_longer(self) -> "Assembly":
