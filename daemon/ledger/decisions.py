@@ -96,8 +96,7 @@ class Decisions:
             job = _newest_job(connection, study_id)
             if job is None or not is_held(job.state, job.reason):
                 raise Rejected("this study is not held: see `wristd studies`")
-            released = job._replace(is_released=True)
-            jobs = _copy(connection, released, job.recipe_digest, now, urgent=False)
+            jobs = _copy(connection, job, job.recipe_digest, now, release=True)
             if not jobs:
                 raise Rejected("other images came since this study was held: it is read anew")
             return Done(jobs)
@@ -145,7 +144,8 @@ def _copy(
     recipe_digest: str,
     now: datetime,
     *,
-    urgent: bool,
+    urgent: bool = False,
+    release: bool = False,
 ) -> int:
     """Queue a new job with the inputs of an old one; a failed one is settled by that.
 
@@ -158,7 +158,8 @@ def _copy(
     ).all()
     if not inputs or any(one.replaced for one in inputs):  # purged long ago, or read anew anyway
         return 0
-    is_kept_back = job.reason == Reason.CONTENT_CHANGED and not job.is_released
+    is_released = release or job.is_released
+    is_kept_back = job.reason == Reason.CONTENT_CHANGED and not is_released
     digest = hashlib.sha256(f"{job.inputs_digest}\x1fagain after {job.id}".encode())
     new = insert(JobRow).values(
         study_id=job.study_id,
@@ -169,7 +170,7 @@ def _copy(
         attempts=0,
         not_before=now,
         created_at=now,
-        is_released=job.is_released,
+        is_released=is_released,
         reason=Reason.CONTENT_CHANGED if is_kept_back else None,
     )
     job_id = connection.scalars(new.returning(JobRow.id)).one()
