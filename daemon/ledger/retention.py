@@ -77,7 +77,7 @@ class Retention:
         """Remove the rows of files that are gone; what was read from them stays.
 
         The same images, when they are sent again, are received as new and, read already with the
-        same recipe, make no second job.
+        same recipe, make no second job; content that had replaced other content is read once more.
         """
         for study in studies:
             mine = (InstanceRow.study_id == study.row_id, InstanceRow.file.in_(study.files))
