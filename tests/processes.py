@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-_SANDBOX = b"daemon.reading.sandbox"
+_CHILD = b"daemon.reading.child"
 _KB_PER_MB = 1024
 
 
@@ -30,7 +30,7 @@ def family(pid: int) -> list[int]:
 
 def decoders(pid: int) -> list[int]:
     """Return the decoder children of a daemon."""
-    return [one for one in family(pid) if _SANDBOX in _command_line(one)]
+    return [one for one in family(pid) if _CHILD in _command_line(one)]
 
 
 def resident_mb(pid: int) -> float:

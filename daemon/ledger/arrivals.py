@@ -88,11 +88,7 @@ class Arrivals:
         for (study_uid,) in cursor.fetchall():
             if study_uid != values["study_uid"]:  # the archive moved the image to another study
                 changes.append(values | {"study_uid": study_uid})
-<<<<<<< HEAD
-                cursor.execute(self._sql.bereave, changes[-1])
-=======
                 cursor.execute(self._sql.shrink, changes[-1])
->>>>>>> w2
         return Receipt.REPLACED
 
     @contextmanager
@@ -121,11 +117,7 @@ class _Statements:
     """Gives the revision of what is the content now; nothing if it was that already."""
     replace: str
     """Marks the content of before, and gives its study."""
-<<<<<<< HEAD
-    bereave: str
-=======
     shrink: str
->>>>>>> w2
     """Makes another set of what is left of a study, even if that was read before."""
     prolong: str
     begin: str | None
@@ -144,21 +136,13 @@ def _statements(engine: Engine) -> _Statements:
 
     at = bindparam("received_at", type_=UtcMicroseconds)
     study = insert_into(StudyRow, dialect.name).inline().on_conflict_do_nothing()
-<<<<<<< HEAD
-    bereave = update(InstanceRow).where(InstanceRow.study_id == _ITS_STUDY, _PRESENT)
-=======
     shrink = update(InstanceRow).where(InstanceRow.study_id == _ITS_STUDY, _PRESENT)
->>>>>>> w2
     prolong = update(StudyRow).where(StudyRow.study_uid == _STUDY_UID)
     return _Statements(
         study=written(study, _STUDY_COLUMNS),
         instance=written(_insertion(dialect.name)),
         replace=written(_replacement()),
-<<<<<<< HEAD
-        bereave=written(bereave.values(revision=InstanceRow.revision + literal_column("1"))),
-=======
         shrink=written(shrink.values(revision=InstanceRow.revision + literal_column("1"))),
->>>>>>> w2
         prolong=written(
             prolong.values(
                 last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)

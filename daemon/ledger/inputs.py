@@ -28,22 +28,10 @@ class Inputs:
                 for row in connection.execute(query.where(_present(study_id)))
             ]
 
-<<<<<<< HEAD
     def undescribed(self, study_id: int) -> tuple[Instance, ...]:
         """Return the images of a study whose header nobody has written down."""
         with self.ledger.snapshot() as connection:
             return _instances(connection, _present(study_id) & InstanceRow.header.is_(None))
-=======
-    def undescribed(self, study_id: int) -> list[tuple[int, str]]:
-        """Return the images of a study whose header nobody has written down: id and file."""
-        query = (
-            select(InstanceRow.id, InstanceRow.file)
-            .where(_present(study_id), InstanceRow.header.is_(None))
-            .order_by(InstanceRow.id)
-        )
-        with self.ledger.snapshot() as connection:
-            return [(row.id, row.file) for row in connection.execute(query)]
->>>>>>> w2
 
     def describe(self, headers: Mapping[int, str]) -> None:
         """Write down headers, as JSON, by the ids of their images; all of them or none."""

@@ -16,15 +16,9 @@ from daemon.records import Job, ResultFile, StudyReading
 def origin_of(reading: StudyReading) -> dict[str, str | None]:
     """Return the columns that say what made a reading, and of whom: as its results say it."""
     model = reading.model
-<<<<<<< HEAD
     headers = [image.header for image in reading.images if image.header is not None]
     return {
         "header": issued_under(headers).to_json() if headers else None,
-=======
-    header = next((image.header for image in reading.images if image.header is not None), None)
-    return {
-        "header": header.to_json() if header is not None else None,
->>>>>>> w2
         "provider": model.provider[:64],
         "model": f"{model.name} {model.version}"[:128],
         "package_digest": model.digest[:64],

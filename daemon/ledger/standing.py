@@ -7,11 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-<<<<<<< HEAD
 from daemon.dicom.agreement import disagreements, issued_under
-=======
-from daemon.dicom.agreement import disagreements
->>>>>>> w2
 from daemon.dicom.header import Header
 from daemon.ledger.inputs import header_from
 from daemon.ledger.states import DeliveryState
@@ -76,15 +72,9 @@ def superseded_by(
     """
     if standing is None:
         return (), None
-<<<<<<< HEAD
     headers = [one.header for one in inputs if one.header is not None]
     before = standing.header
     if before is None or not headers or not disagreements([before, issued_under(headers)]):
-=======
-    now = next((one.header for one in inputs if one.header is not None), None)
-    before = standing.header
-    if before is None or now is None or not disagreements([before, now]):
->>>>>>> w2
         return standing.newest, None
     return (), Withdrawal(tuple(map(_object, standing.results)), before)
 
