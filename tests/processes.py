@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-_CHILD = b"daemon.reading.child"
+_CHILD = b"daemon.reading.child\0images"
 _KB_PER_MB = 1024
 
 
@@ -29,7 +29,7 @@ def family(pid: int) -> list[int]:
 
 
 def decoders(pid: int) -> list[int]:
-    """Return the decoder children of a daemon."""
+    """Return the children of a daemon that decode images."""
     return [one for one in family(pid) if _CHILD in _command_line(one)]
 
 

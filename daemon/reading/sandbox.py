@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Timer
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from pydantic import ValidationError
 
@@ -58,9 +58,13 @@ class _KilledFromOutside(Exception):
 
 @dataclass(eq=False)
 class Decoder:
-    """A child, started when first needed and again after it died; for one thread at a time."""
+    """A child, started when first needed and again after it died; for one thread at a time.
+
+    `opens` tells those who list processes what it is for.
+    """
 
     settings: Reading
+    opens: Literal["images", "headers"] = "images"
     _child: "subprocess.Popen[bytes] | None" = None
     _lock: Lock = field(default_factory=Lock)
     _closed: bool = False
@@ -171,7 +175,7 @@ class Decoder:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "daemon.reading.child"],
+            [sys.executable, "-m", "daemon.reading.child", self.opens],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -202,7 +206,7 @@ class Decoders:
         self._free: SimpleQueue[Decoder] = SimpleQueue()
         for one in self._all:
             self._free.put(one)
-        self._for_headers = Decoder(settings)
+        self._for_headers = Decoder(settings, "headers")
 
     def decode(self, file: Path) -> Decoded:
         """Decode with the next child that is free; see `Decoder.decode`."""

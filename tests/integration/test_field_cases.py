@@ -30,6 +30,8 @@ CATEGORIES = {"quiet": "negative", "unsure": "doubt", "broken": "positive"}
 NOT_ANALYSED = "not analysed"
 WITHIN_S = 150.0
 BOMBS, MOST_GROWTH_MB = 8, 200
+WARM = 4
+"""Studies that start every decoder."""
 TABLES = ("table of bytes in words", "table of packed bytes")
 PARTS = (*films.BODY_PARTS, "CHEST", "THORAX")
 NAMES = studies.SAME_NAMES | studies.UNLIKE_NAMES
@@ -252,6 +254,9 @@ def test_an_image_whose_decoder_is_killed_is_read_by_another(site):
 
 
 def test_deflated_bombs_cost_little_memory_and_nobody_their_turn(site):
+    warm = [f"before bombs {number}" for number in range(WARM)]
+    at_once([partial(site.send_all, {study: [film(study)]}) for study in warm])
+    assert site.settle(map(study_uid, warm), WITHIN_S) == []
     objects = {**hostile.bombs(BOMBS), "beside bombs": film("beside bombs")}
     with PeakMemory(site.node.process.pid) as memory:
         at_once([partial(site.send_all, {study: [one]}) for study, one in objects.items()])
