@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -14,7 +16,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from daemon import logs, service
 from daemon.clock import utc_now
@@ -22,11 +23,12 @@ from daemon.errors import EXIT_MISCONFIGURED, Misconfigured, Rejected, Unavailab
 from daemon.identity import VERSION
 from daemon.ledger.decisions import Decisions, Done
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.overview import StudyState, backlog, oldest, study_states
+from daemon.ledger.overview import backlog, oldest, study_states
 from daemon.ledger.readings import stored_readings
 from daemon.operate import bench as benches
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
+from daemon.operate.listing import studies_table
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
 from daemon.reading.flags import split_flags
@@ -77,6 +79,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
         stop.wait()
         logger.info("stopping")
     logger.info("stopped")
+    _leave()
 
 
 @app.command()
@@ -100,10 +103,7 @@ def studies(
     if as_json:
         print(json.dumps([dataclasses.asdict(state) for state in states], default=str))
         return
-    table = Table("study", "images", "state", "outcome", "score", "results", "on")
-    for state in states:
-        table.add_row(*_cells(state))
-    Console().print(table)
+    Console().print(studies_table(states))
 
 
 @app.command()
@@ -128,6 +128,14 @@ def retry(study: Study, config: Config = DEFAULT_CONFIG, stat: Stat = False) -> 
     """Try a study again now: a failed reading, a waiting one, results that were refused."""
     decisions, study_id = _study(study, load(config), config)
     _say(decisions.retry(study_id, utc_now(), urgent=stat))
+
+
+@app.command()
+def release(study: Study, config: Config = DEFAULT_CONFIG) -> None:
+    """Let a held study go: it is read as it is, whoever its images say the patient is."""
+    decisions, study_id = _study(study, load(config), config)
+    decisions.release(study_id, utc_now())
+    print("released: the study is read as it is")
 
 
 @app.command()
@@ -173,7 +181,8 @@ def withdraw(
     outbox = Place(root=resolve(config, settings.node.state_dir)).outbox
     study_id = _find(Decisions(ledger), study)
     names = settings.destination_names()
-    done = withdrawals.withdraw(ledger, outbox, names, (study_id, reason), utc_now())
+    number = settings.report.first_series_number
+    done = withdrawals.withdraw(ledger, outbox, names, (study_id, reason), utc_now(), number)
     print(f"{done.objects} objects withdrawn, {done.unsent} deliveries not made any more")
 
 
@@ -227,6 +236,15 @@ def version() -> None:
     print(VERSION)
 
 
+def _leave() -> None:
+    """End now, though a library's thread may still wait for a peer that says nothing."""
+    left = [one for one in threading.enumerate() if one.is_alive() and not one.daemon]
+    if left != [threading.main_thread()]:
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+
+
 def _study(study: str, settings: Settings, config: Path) -> tuple[Decisions, int]:
     decisions = Decisions(_ledger(settings, config))
     return decisions, _find(decisions, study)
@@ -263,21 +281,6 @@ def _ledger(settings: Settings, config: Path) -> Ledger:
     if not place.ledger.exists():
         raise Misconfigured(f"{place.ledger} does not exist: the daemon has not run here yet")
     return Ledger(place.ledger)
-
-
-def _cells(state: StudyState) -> list[str]:
-    outcome = f"{state.category or '-'}{f': {state.reason}' if state.reason else ''}"
-    score = "-" if state.highest_score is None else f"{state.highest_score:.3f}"
-    sent = ", ".join(f"{number} {name}" for name, number in sorted(state.deliveries.items()))
-    return [
-        logs.study_key(state.study_uid),
-        str(state.instances),
-        state.state,
-        outcome,
-        score,
-        sent or "-",
-        (state.provider or "-").removesuffix("ExecutionProvider"),
-    ]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ catch-all of its own.
 
 import logging
 from collections.abc import Callable
+from threading import Event
 from typing import TypeVar
 
 from daemon.errors import Unavailable
@@ -29,3 +30,9 @@ def guarded(
     if after_failure is not None:
         after_failure()
     return None
+
+
+def repeat(what: str, turn: Callable[[], object], every_s: float, stop: Event) -> None:
+    """Take a turn every so many seconds until `stop`, whatever the wall clock does meanwhile."""
+    while not stop.wait(every_s):
+        guarded(what, turn)

@@ -1,8 +1,13 @@
-"""Logs that hold no patient data: text for people, JSON lines for machines, hashed study keys."""
+"""Logs that hold no patient data: text for people, JSON lines for machines, hashed study keys.
+
+Whatever a record holds, it stays one line that nobody else can continue: control characters are
+escaped. Only a traceback of ours has further lines, without the text of the exception.
+"""
 
 import hashlib
 import json
 import logging
+import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -12,6 +17,15 @@ from typing_extensions import override
 
 FIELDS = ("study", "job", "attempt", "destination", "status", "instances", "peer")
 """The `extra` keys that log calls use; every formatter prints those that are present."""
+
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Control characters, line separators, and what turns the direction of text."""
+
+
+def escaped(text: str) -> str:
+    """Return a text in which nothing moves the cursor or begins a line."""
+    return _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def study_key(study_uid: str) -> str:
@@ -25,6 +39,7 @@ class _Text(logging.Formatter):
         stamp = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
         line = f"{stamp} {record.levelname:<7} {record.name}: {record.getMessage()}{fields}"
+        line = escaped(line)
         return f"{line}\n{_trace(record)}" if record.exc_info else line
 
 
@@ -35,7 +50,7 @@ class _Json(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": escaped(record.getMessage()),
             **_fields(record),
         }
         if record.exc_info:
@@ -44,7 +59,10 @@ class _Json(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {key: getattr(record, key) for key in FIELDS if hasattr(record, key)}
+    found = {key: getattr(record, key) for key in FIELDS if hasattr(record, key)}
+    return {
+        key: escaped(value) if isinstance(value, str) else value for key, value in found.items()
+    }
 
 
 def _trace(record: logging.LogRecord) -> str:
@@ -57,7 +75,8 @@ def _trace(record: logging.LogRecord) -> str:
 def configure(level: str, style: Literal["text", "json"]) -> None:
     """Send every log record to standard error, once, in the given style.
 
-    Libraries quote header values in their warnings: theirs are shown from ERROR on only.
+    Libraries quote header values in their warnings, pynetdicom also in its errors: theirs are shown
+    from ERROR on only, its own not at all.
     """
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(_Json() if style == "json" else _Text())
@@ -65,5 +84,6 @@ def configure(level: str, style: Literal["text", "json"]) -> None:
     root.handlers[:] = [stream]
     root.setLevel(level)
     logging.captureWarnings(capture=True)
-    for name in ("pynetdicom", "pydicom", "apscheduler", "highdicom", "alembic", "py.warnings"):
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    for name in ("pydicom", "apscheduler", "highdicom", "alembic", "py.warnings"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -11,14 +11,19 @@ _WORST_FIRST = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE)
 
 _REASONS_BY_WEIGHT = (
     Reason.IDENTITY_CONFLICT,
+    Reason.CONTENT_CHANGED,
     Reason.FAILED_REPEATEDLY,
     Reason.INVALID_RESULT,
     Reason.VIEWS_MISSING,
     Reason.MODEL_OFFLINE,
     Reason.UNREADABLE,
     Reason.TOO_LARGE,
+    Reason.FOR_PROCESSING,
     Reason.AGE_OUT_OF_RANGE,
     Reason.NOT_A_WRIST,
+    Reason.QUALITY_CONTROL,
+    Reason.TOO_SMALL,
+    Reason.PRESENTATION_READ,
     Reason.NOT_A_RADIOGRAPH,
 )
 """Which reason a study reports when its images differ: what a person can act on comes first."""

@@ -2,10 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-AeTitle = Annotated[str, Field(pattern=r"^[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,15})$")]
-"""1 to 16 characters, no backslash, no leading space (PS3.5 6.2, AE)."""
+AeTitle = Annotated[
+    str,
+    BeforeValidator(lambda value: value.strip(" ") if isinstance(value, str) else value),
+    Field(pattern=r"^[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,15})$"),
+]
+"""1 to 16 characters, no backslash; blanks at both ends do not count (PS3.5 6.2, AE)."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]

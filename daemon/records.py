@@ -56,8 +56,8 @@ class Receipt(StrEnum):
     NEW = "new"
     DUPLICATE = "duplicate"
     """Identical bytes are there already: nothing changes."""
-    CONFLICT = "conflict"
-    """The same SOP Instance UID with other content: kept beside and flagged, not analysed."""
+    REPLACED = "replaced"
+    """Other content under a known SOP Instance UID: it is the input now; the study is read anew."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class WaitingInput:
 
     file: str
     calling_ae: str
+    header: Header | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Instance:
     digest: str
     header: Header | None = None
     revision: int = 0
-    """How often content under this SOP Instance UID was replaced before it became this."""
+    """0 for the first content under this SOP Instance UID; rises when other content takes its
+    place, and when its study loses an image to another study."""
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 
-from pydicom import Dataset
-
 from daemon import outcome
 from daemon.clock import Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
 from daemon.errors import Misconfigured
-from daemon.guarded import guarded
+from daemon.guarded import guarded, repeat
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
@@ -34,16 +32,15 @@ from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwor
 from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
+from daemon.reading.meant import Meant
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import build_guard, openers
-from daemon.reading.worker import Reporter, Worker
-from daemon.records import ResultFile, StudyReading
-from daemon.results import outbox
-from daemon.results.build import build_results
-from daemon.results.heat import degenerate_maps
+from daemon.reading.worker import Worker
+from daemon.results.reporter import Reporter
 from daemon.settings import Destination, Place, Settings, WebDestination, resolve
+from daemon.state_lock import StateLock
 from model.package import ModelPackage, PackageError, load_package
 
 logger = logging.getLogger(__name__)
@@ -58,6 +55,7 @@ class Service:
 
     settings: Settings
     place: Place
+    lock: StateLock
     ledger: Ledger
     receiver: Receiver
     pipeline: Pipeline
@@ -74,6 +72,7 @@ class Service:
         """Run until the block ends; gives the port that the receiver listens on."""
         stop = Event()
         with ExitStack() as undo:
+            undo.callback(self.lock.release)
             undo.callback(self.ledger.close)
             undo.callback(self.decoders.close)
             self.pipeline.worker.release()
@@ -86,23 +85,28 @@ class Service:
                     *self.safekeeping.turns,
                 )
             ]
+            threads += [
+                threading.Thread(target=repeat, args=(name, turn, every_s, stop), name=name)
+                for name, turn, every_s in self._clock_work()
+            ]
             undo.callback(_join, threads)
             for thread in threads:
                 thread.daemon = True
                 thread.start()
-            clockwork = start_clockwork(
-                {
-                    self.upkeep.assemble: self.settings.assembly.sweep_interval_s,
-                    self.upkeep.expire_leases: LEASE_CHECK_INTERVAL_S,
-                    self.purge.turn: PURGE_INTERVAL_S,
-                    self.night.turn: self.night.interval_s,
-                }
-            )
-            undo.callback(clockwork.shutdown, wait=True)
+            bells = start_clockwork({self.night.turn: self.night.interval_s})
+            undo.callback(bells.shutdown, wait=False)
             undo.callback(stop.set)
             self.receiver.start()
             undo.callback(self.receiver.stop)
             yield self.receiver.port
+
+    def _clock_work(self) -> list[tuple[str, Callable[[], object], float]]:
+        """Return what is done at intervals, each in a thread of its own: name, turn, seconds."""
+        return [
+            ("assembly", self.upkeep.assemble, self.settings.assembly.sweep_interval_s),
+            ("leases", self.upkeep.expire_leases, LEASE_CHECK_INTERVAL_S),
+            ("purge", self.purge.turn, PURGE_INTERVAL_S),
+        ]
 
     def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
         """Take turns until `stop`; rest when there was nothing to do."""
@@ -122,6 +126,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     """
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
+    lock = StateLock(place.root)
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
     pipeline, decoders = _reading(settings, place, package, ledger, clock)
@@ -132,6 +137,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     return Service(
         settings=settings,
         place=place,
+        lock=lock,
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
@@ -144,6 +150,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
             recipe_digest=recipe,
             clock=clock,
             spool=place.spool,
+            describe=decoders.describe,
             being_sent=receiver.being_sent,
         ),
         night=Night(settings.pull, list(fetchers.values()), clock),
@@ -209,8 +216,16 @@ def _reading(
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Reader(package, guard, place.spool, settings.results_digest(), decoders.decode),
-        report=_reporter(settings, place, ledger),
+        reader=Reader(
+            package=package,
+            network=guard,
+            spool=place.spool,
+            settings_digest=settings.results_digest(),
+            decode=decoders.decode,
+            describe=decoders.describe,
+            meant=Meant(package.manifest, settings.reading, ledger.count),
+        ),
+        report=_reporter(settings, place, ledger).report,
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
@@ -224,14 +239,7 @@ def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
         *settings.delivery.web,
     ]
 
-    def report(reading: StudyReading, sources: Sequence[Dataset]) -> list[ResultFile]:
-        objects = build_results(reading, sources, settings.report, destinations)
-        if lost := degenerate_maps(reading):
-            ledger.count("degenerate_heat_maps", lost)
-            logger.warning("evidence not usable for %d findings: not drawn", lost)
-        return outbox.write(objects, place.outbox, reading.study_uid)
-
-    return report
+    return Reporter(settings.report, destinations, place.outbox, ledger.count)
 
 
 def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) -> list[Courier]:

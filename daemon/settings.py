@@ -10,12 +10,31 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from daemon.dicom.body_parts import DEFINED_TERMS, folded
 from daemon.errors import Misconfigured
 from daemon.peers import AeTitle, CommitmentPeer, Port, Seconds, Section, Source, WebSource
 from daemon.peers import Destination as Destination
 from daemon.peers import WebDestination as WebDestination
+from daemon.place import Place as Place
+
+QUALITY_CONTROL_WORDS = (
+    "PHANTOM",
+    "QC",
+    "QUALITY CONTROL",
+    "QUALITY ASSURANCE",
+    "CALIBRATION",
+    "FLAT FIELD",
+    "FLATFIELD",
+    "TEST EXPOSURE",
+    "TEST IMAGE",
+    "TEST SHOT",
+    "CONSTANCY TEST",
+    "KONSTANZPR\u00dcFUNG",
+    "KALIBRIERUNG",
+    "PR\u00dcFK\u00d6RPER",
+)
 
 
 class Node(Section):
@@ -71,6 +90,7 @@ class Assembly(Section):
     sweep_interval_s: Seconds = 1.0
     needed_views: tuple[Literal["PA", "AP", "LAT", "OBL"], ...] = ()
     urgent_callers: tuple[AeTitle, ...] = ()
+    changed_content: Literal["newest", "hold"] = "newest"
 
     @model_validator(mode="after")
     def _cap_is_longer(self) -> "Assembly":
@@ -98,6 +118,16 @@ class Reading(Section):
     max_pixels: int = Field(default=64_000_000, ge=1)
     decode_timeout_s: Seconds = 60.0
     decode_memory_bytes: int = Field(default=4 * 1024**3, ge=256 * 1024**2)
+    body_parts: dict[str, str] = Field(default_factory=dict)
+    quality_control_words: tuple[str, ...] = QUALITY_CONTROL_WORDS
+
+    @field_validator("body_parts")
+    @classmethod
+    def _words_mean_defined_terms(cls, words: dict[str, str]) -> dict[str, str]:
+        meant = {folded(word): folded(term) for word, term in words.items()}
+        if unknown := sorted(set(meant.values()) - DEFINED_TERMS):
+            raise ValueError(f"{', '.join(unknown)}: no defined term of PS3.16 Annex L")
+        return meant
 
     @model_validator(mode="after")
     def _a_graph_is_captured_on_a_gpu(self) -> "Reading":
@@ -204,44 +234,6 @@ class Settings(Section):
         return hashlib.sha256(self.report.model_dump_json().encode()).hexdigest()[:16]
 
 
-class Place(BaseModel):
-    """Where the state lives; made from the settings and the folder of their file."""
-
-    model_config = ConfigDict(frozen=True)
-
-    root: Path
-
-    @property
-    def spool(self) -> Path:
-        """Received files."""
-        return self.root / "spool"
-
-    @property
-    def quarantine(self) -> Path:
-        """What could not be used."""
-        return self.root / "quarantine"
-
-    @property
-    def outbox(self) -> Path:
-        """Results on their way."""
-        return self.root / "outbox"
-
-    @property
-    def ledger(self) -> Path:
-        """The SQLite file."""
-        return self.root / "ledger.sqlite"
-
-    def create(self) -> None:
-        """Make the folders, readable by the daemon's user only."""
-        for folder in (self.root, self.spool, self.quarantine, self.outbox):
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise Misconfigured(
-                    f"node.state_dir: cannot make {folder}: {error.strerror}"
-                ) from error
-
-
 def load(path: Path) -> Settings:
     """Read a settings file.
 
@@ -251,7 +243,7 @@ def load(path: Path) -> Settings:
         With one line for each problem, each naming its key.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise Misconfigured(
             f"{path}: {error.strerror}; copy the shipped settings.toml there"

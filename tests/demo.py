@@ -72,9 +72,9 @@ def _drawn(target: Path) -> list[Study]:
             'nothing medically.\nFor real ones: make demo STUDIES="DIR ..."'
         )
     )
-    one = Exam(Patient("PHANTOM^ONE", "PHANTOM-1"), laterality="L")
-    two = Exam(Patient("PHANTOM^TWO", "PHANTOM-2", sex="M"), laterality="R")
-    three = Exam(Patient("PHANTOM^THREE", "PHANTOM-3"), laterality="L")
+    one = Exam(Patient("DRAWN^ONE", "DRAWN-1"), laterality="L")
+    two = Exam(Patient("DRAWN^TWO", "DRAWN-2", sex="M"), laterality="R")
+    three = Exam(Patient("DRAWN^THREE", "DRAWN-3"), laterality="L")
     sound = [("PA", wrist("PA", "L", seed=1)), ("LAT", wrist("LAT", "L", seed=1))]
     broken = [
         ("PA", wrist("PA", "R", fracture=True, seed=2)),

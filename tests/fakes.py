@@ -5,7 +5,7 @@ Modality and archive speak DICOM over real sockets and can misbehave.
 
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +65,10 @@ class Archive:
     ae_title: str = "ARCHIVE"
     port: int = 0
     max_associations: int = 10
+    syntaxes: Sequence[str] = tuple(ALL_TRANSFER_SYNTAXES)
+    answers: Mapping[str, object] | None = None
+    """What its answers say otherwise than they should, by keyword of the command set."""
+    max_pdu: int = 16382
     kept: dict[str, list[Dataset]] = field(default_factory=dict)
     """Objects by SOP Instance UID, each time they came."""
     associations: int = 0
@@ -76,6 +80,7 @@ class Archive:
         self._ae = AE(self.ae_title)
         self._ae.require_calling_aet = list(self.callers)
         self._ae.maximum_associations = self.max_associations
+        self._ae.maximum_pdu_size = self.max_pdu
         self._server: Any = None
 
     def __enter__(self) -> Self:
@@ -85,8 +90,12 @@ class Archive:
         self._server = self._ae.start_server(
             ("127.0.0.1", self.port),
             block=False,
-            contexts=[build_context(sop_class, ALL_TRANSFER_SYNTAXES) for sop_class in taken],
-            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_ACCEPTED, self._count)],
+            contexts=[build_context(sop_class, list(self.syntaxes)) for sop_class in taken],
+            evt_handlers=[
+                (evt.EVT_C_STORE, self._store),
+                (evt.EVT_ACCEPTED, self._count),
+                (evt.EVT_DIMSE_SENT, self._distort),
+            ],
         )
         self.port = self._server.server_address[1]
         return self
@@ -101,6 +110,10 @@ class Archive:
 
     def _count(self, _event: Event) -> None:
         self.associations += 1
+
+    def _distort(self, event: Event) -> None:
+        for keyword, value in (self.answers or {}).items():
+            setattr(event.message.command_set, keyword, value)
 
     def _store(self, event: Event) -> int:
         with self._lock:

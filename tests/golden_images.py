@@ -24,8 +24,7 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
     pa = dx(wrist("PA", spacing_mm=SPACING_MM, fracture=True))
     lateral = dx(wrist("LAT", spacing_mm=SPACING_MM), "LAT", number=2)
     images = [image_reading(pa, 0.913, bump(0.6, 0.5)), image_reading(lateral, 0.5)]
-    sources = [pa, lateral]
-    results = build_results(study_reading(images, sources), sources, Report())
+    results = build_results(study_reading(images), Report())
     shown = [one for one in results if "PixelData" in one.dataset]
     return {
         f"{one.kind.replace(' ', '-')}-{one.dataset.InstanceNumber}.png": one.dataset.pixel_array

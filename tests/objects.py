@@ -37,8 +37,8 @@ _SIDE_CODES = {"L": ("7771000", "Left"), "R": ("24028007", "Right")}
 class Patient:
     """An invented patient."""
 
-    name: str = "PHANTOM^ONE"
-    patient_id: str = "PHANTOM-1"
+    name: str = "DRAWN^ONE"
+    patient_id: str = "DRAWN-1"
     issuer: str = "WRISTD TESTS"
     sex: Literal["M", "F", "O", ""] = "F"
     birth_date: str = "19800102"

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-_SANDBOX = b"daemon.reading.sandbox"
+_CHILD = b"daemon.reading.child\0images"
 _KB_PER_MB = 1024
 
 
@@ -29,8 +29,8 @@ def family(pid: int) -> list[int]:
 
 
 def decoders(pid: int) -> list[int]:
-    """Return the decoder children of a daemon."""
-    return [one for one in family(pid) if _SANDBOX in _command_line(one)]
+    """Return the children of a daemon that decode images."""
+    return [one for one in family(pid) if _CHILD in _command_line(one)]
 
 
 def resident_mb(pid: int) -> float:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, FileDataset
+from pydicom import FileDataset
 
 from daemon import outcome
+from daemon.dicom.grey import Grey, Rescale, Window
 from daemon.records import (
     Category,
     FindingScore,
@@ -19,6 +20,7 @@ from daemon.records import (
 )
 from model.package import FindingSpec
 from model.pixels import PixelProfile, Radiograph, prepare
+from tests.headers import header_of
 
 READ_AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 MODEL = ModelIdentity(
@@ -45,6 +47,16 @@ def radiograph_of(dataset: FileDataset) -> Radiograph:
     return Radiograph(values=values, inverted=inverted, spacing_mm=(0.144, 0.144))
 
 
+def grey_of(dataset: FileDataset) -> Grey:
+    """Return how the values of a test object without tables become grey values."""
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    rescale = Rescale(float(dataset.RescaleSlope), float(dataset.RescaleIntercept))
+    if "WindowCenter" not in dataset:
+        return Grey(rescale, inverted=inverted)
+    window = Window(float(dataset.WindowCenter), float(dataset.WindowWidth))
+    return Grey(rescale, window, inverted)
+
+
 def image_reading(
     dataset: FileDataset,
     probability: float,
@@ -63,19 +75,22 @@ def image_reading(
         radiograph=radiograph,
         placement=placement,
         input_size=PROFILE.size,
+        header=header_of(dataset),
+        grey=grey_of(dataset),
     )
 
 
-def unread(dataset: Dataset, reason: Reason) -> ImageReading:
+def unread(dataset: FileDataset, reason: Reason) -> ImageReading:
     """Return the reading of an image that was not analysed."""
-    return ImageReading(str(dataset.SOPInstanceUID), Category.NOT_ANALYSED, reason)
+    uid = str(dataset.SOPInstanceUID)
+    return ImageReading(uid, Category.NOT_ANALYSED, reason, header=header_of(dataset))
 
 
-def study_reading(images: Sequence[ImageReading], sources: Sequence[Dataset]) -> StudyReading:
+def study_reading(images: Sequence[ImageReading]) -> StudyReading:
     """Return the reading of a study."""
     category, reason = outcome.of_study(images)
     return StudyReading(
-        study_uid=str(sources[0].StudyInstanceUID),
+        study_uid=images[0].header.study_uid if images[0].header else "",
         category=category,
         reason=reason,
         images=tuple(images),

@@ -6,11 +6,12 @@ Every way in which pynetdicom reports success, refusal and failure is translated
 import logging
 import socket
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, ImplicitVRLittleEndian
 from pynetdicom import _config as pynetdicom_config
 from pynetdicom import build_context, evt
 from pynetdicom.ae import ApplicationEntity
@@ -26,6 +27,9 @@ from daemon.settings import Destination
 logger = logging.getLogger(__name__)
 
 MAX_PDU_BYTES = 131072
+_SMALLEST_PDU = 4096
+"""A peer that takes smaller ones would get each object in thousands of pieces."""
+_C_STORE_ANSWER = 0x8001
 _REJECTED_PERMANENT = 1
 """Result of an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
 
@@ -53,22 +57,23 @@ class StorageUser:
         When the association ends early, the last answer is that of the object during which it
         ended: for the rest there is none, nothing was tried.
         """
-        association = self._associate(results)
-        if not _is_up(association):
-            answer = _no_association(association)
-            yield from (answer for _ in results)
+        heard = _Heard()
+        association = self._associate(results, heard)
+        if (objection := _objection(association)) is not None:
+            yield from (objection for _ in results)
             return
         try:
             for number, result in enumerate(results, start=1):
                 syntax = preferred_syntax(self.destination, result.sop_class_uid)
-                yield _store(association, (result, syntax), outbox / result.file, number)
+                answer = _store(association, (result, syntax), outbox / result.file, number)
+                yield heard.checked(association, answer, number, result)
                 if not _is_up(association):
                     return
         finally:
             if _is_up(association):
                 association.release()
 
-    def _associate(self, results: Sequence[ResultFile]) -> Association:
+    def _associate(self, results: Sequence[ResultFile], heard: "_Heard") -> Association:
         pynetdicom_config.STORE_SEND_CHUNKED_DATASET = True  # files go out as they are, in pieces
         ae = ApplicationEntity(self.ae_title)
         ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
@@ -81,6 +86,7 @@ class StorageUser:
         for sop_class in {one.sop_class_uid for one in results}:
             if syntax := preferred_syntax(self.destination, sop_class):
                 needed[sop_class, syntax] = None
+            needed[sop_class, ImplicitVRLittleEndian] = None  # the default (PS3.5 10.1)
         return ae.associate(
             self.destination.host,
             self.destination.port,
@@ -91,8 +97,37 @@ class StorageUser:
                 (evt.EVT_CONN_OPEN, _send_at_once),
                 (evt.EVT_DATA_SENT, _acknowledge_at_once),
                 (evt.EVT_DATA_RECV, _acknowledge_at_once),
+                (evt.EVT_DIMSE_RECV, heard.take),
             ],
         )
+
+
+@dataclass
+class _Heard:
+    """The latest message of the peer: pynetdicom does not ask whether it answers our request."""
+
+    command: Dataset = field(default_factory=Dataset)
+
+    def take(self, event: Event) -> None:
+        """Keep the command set of a message."""
+        self.command = event.message.command_set
+
+    def checked(
+        self, association: Association, answer: Answer, number: int, result: ResultFile
+    ) -> Answer:
+        """Let an answer pass that is one to our request (PS3.7 9.3.1.2); end the others'."""
+        if answer.status is None:
+            return answer
+        command = self.command
+        instance = str(command.get("AffectedSOPInstanceUID") or result.sop_instance_uid)
+        if (
+            command.get("CommandField") == _C_STORE_ANSWER
+            and command.get("MessageIDBeingRespondedTo") == number
+            and instance == result.sop_instance_uid
+        ):
+            return answer
+        association.abort()
+        return Answer(Verdict.LATER, None, "destination answered another request than ours")
 
 
 def _is_up(association: Association) -> bool:
@@ -119,6 +154,17 @@ def _set_tcp_option(event: Event, option: int) -> None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, option, 1)
 
 
+def _objection(association: Association) -> Answer | None:
+    """Return why nothing can be sent; None where it can."""
+    if not _is_up(association):
+        return _no_association(association)
+    longest = association.acceptor.maximum_length
+    if longest and longest < _SMALLEST_PDU:
+        association.abort()
+        return Answer(Verdict.LATER, None, f"destination takes PDUs of {longest} bytes only")
+    return None
+
+
 def _no_association(association: Association) -> Answer:
     if association.is_rejected and association.acceptor.primitive is not None:
         reply = association.acceptor.primitive
@@ -137,12 +183,16 @@ def _store(
     result, syntax = wanted
     plain = _is_accepted(association, result, result.transfer_syntax_uid)
     small = syntax is not None and _is_accepted(association, result, syntax)
-    if not plain and not small:
+    implicit = _is_accepted(association, result, ImplicitVRLittleEndian)
+    if not plain and not small and not implicit:
         return Answer(Verdict.REFUSED, None, "destination does not take this SOP class")
     if not file.is_file():
         return Answer(Verdict.REFUSED, None, "result file is missing from the outbox")
     try:
-        sent = compressed(file, syntax) if syntax is not None and small else file
+        if syntax is not None and small:
+            sent: Path | Dataset = compressed(file, syntax)
+        else:
+            sent = file if plain else dcmread(file)  # a data set is written as the peer takes it
         response = association.send_c_store(sent, msg_id=number)
     except (InvalidDicomError, AttributeError, ValueError) as error:
         association.abort()

@@ -1,6 +1,7 @@
 """The courier of one destination: send what is due, settle each delivery by its own answer."""
 
 import logging
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from daemon.delivery.breaker import Breaker
 from daemon.delivery.dimse import StorageUser
 from daemon.delivery.recheck import PatientCheck
 from daemon.delivery.stow import StowUser
+from daemon.errors import Unavailable
 from daemon.ledger.deliveries import Deliveries
 from daemon.logs import study_key
 from daemon.records import Delivery
@@ -67,16 +69,32 @@ class Courier:
         if not due:
             return 0
         crash_point("deliver:before-send")
-        results = [delivery.result for delivery in due]
         answers: list[Answer] = []
-        with closing(self._sender().send(results, self.outbox_dir)) as sending:
-            for answer, delivery in zip(sending, due, strict=False):
+        with closing(self._answers(due)) as coming:
+            for answer, delivery in zip(coming, due, strict=False):
                 crash_point("deliver:after-answer")
                 self._settle(delivery, answer)
                 crash_point("deliver:after-settle")
                 answers.append(answer)
         self._judge_destination(answers)
         return len(answers)
+
+    def _answers(self, due: Sequence[Delivery]) -> Generator[Answer]:
+        """Give the answers as they come; what fails here answers for the delivery in hand."""
+        given = 0
+        try:
+            sending = self._sender().send([one.result for one in due], self.outbox_dir)
+            with closing(sending):
+                for answer in sending:
+                    yield answer
+                    given += 1
+        except Unavailable:
+            raise
+        except Exception:  # a defect of ours costs this delivery an attempt, not the others
+            if given == len(due):
+                raise
+            logger.exception("delivery failed", extra={"destination": self.destination.name})
+            yield Answer(Verdict.LATER, None, "this node failed to send it")
 
     def _sender(self) -> Sender:
         if isinstance(self.destination, WebDestination):

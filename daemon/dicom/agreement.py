@@ -33,3 +33,18 @@ def disagreements(headers: Sequence[Header]) -> list[str]:
     if not all(same_name(one, other) for one, other in combinations(names, 2)):
         found.append("PatientName")
     return found
+
+
+def issued_under(headers: Sequence[Header]) -> Header:
+    """Return the header whose patient and study identity the results of a study bear.
+
+    The first that has a PatientID, else the first.
+
+    Raises
+    ------
+    ValueError
+        There is no header.
+    """
+    if not headers:
+        raise ValueError("results need at least one header")
+    return next((one for one in headers if one.patient_id), headers[0])

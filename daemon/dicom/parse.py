@@ -5,7 +5,7 @@ Runs in the decoder's child process.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -29,20 +29,22 @@ _ORIENTATION = frozenset("AFHLPR")
 """Letters of PatientOrientation (PS3.3 C.7.6.1.1.1)."""
 _LETTERS = 3
 _DESCRIPTIONS = ("StudyDescription", "SeriesDescription", "ProtocolName", "ImageComments")
-_KEYWORDS = (
+KEYWORDS = (
     *_DESCRIPTIONS,
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
     "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "PatientName",
     "PatientBirthDate", "PatientSex", "PatientAge", "AccessionNumber",
     "IssuerOfAccessionNumberSequence", "StudyID", "StudyDate", "StudyTime",
     "ReferringPhysicianName", "TimezoneOffsetFromUTC", "ProcedureCodeSequence",
-    "RequestAttributesSequence", "RequestedProcedurePriority", "Modality", "BodyPartExamined",
+    "RequestAttributesSequence", "ReferencedRequestSequence", "RequestedProcedurePriority",
+    "Modality", "BodyPartExamined",
     "AnatomicRegionSequence", "ImageLaterality", "Laterality", "ViewPosition", "ViewCodeSequence",
     "Rows", "Columns", "PixelSpacing", "ImagerPixelSpacing", "PixelSpacingCalibrationType",
     "PixelSpacingCalibrationDescription", "PixelAspectRatio", "PatientOrientation",
     "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
     "PresentationIntentType", "QualityControlImage",
 )  # fmt: skip
+"""What `header_of` asks for."""
 
 
 def read_header(file: Path) -> Header:
@@ -56,19 +58,25 @@ def read_header(file: Path) -> Header:
         It cannot be opened.
     """
     with DicomFile(file) as stored:
-        return header_of(stored.attributes(_KEYWORDS))
+        return header_of(stored.attributes(KEYWORDS))
 
 
 def header_of(said: Attributes) -> Header:
     """Decide every fact."""
-    view, view_code = _view(said)
-    sop_class_uid = said.text("SOPClassUID")
-    intent = said.text("PresentationIntentType").upper()
-    facts = Header(
-        sop_class_uid=sop_class_uid,
+    header = Header(
+        sop_class_uid=said.text("SOPClassUID"),
         sop_instance_uid=said.text("SOPInstanceUID"),
         study_uid=said.text("StudyInstanceUID"),
-        series_uid=said.text("SeriesInstanceUID"),
+        series_uid=_checked(said, "SeriesInstanceUID", values.uid_text),
+    )
+    for decide in (_patient, _study, _picture, _geometry):
+        header = decide(header, said)
+    return replace(header, unreadable=tuple(sorted(said.unreadable)))
+
+
+def _patient(header: Header, said: Attributes) -> Header:
+    return replace(
+        header,
         patient_id=_identifier(said, "PatientID"),
         issuer_of_patient_id=_identifier(said, "IssuerOfPatientID"),
         patient_id_issuers=_issuers(said, "IssuerOfPatientIDQualifiersSequence"),
@@ -76,6 +84,12 @@ def header_of(said: Attributes) -> Header:
         birth_date=_checked(said, "PatientBirthDate", values.date_text),
         sex=_sex(said),
         age=_checked(said, "PatientAge", values.age_text),
+    )
+
+
+def _study(header: Header, said: Attributes) -> Header:
+    return replace(
+        header,
         accession_number=_identifier(said, "AccessionNumber"),
         accession_issuers=_issuers(said, "IssuerOfAccessionNumberSequence"),
         study_id=_checked(said, "StudyID", values.short_text),
@@ -87,31 +101,42 @@ def header_of(said: Attributes) -> Header:
         procedures=_codes(said, "ProcedureCodeSequence"),
         orders=_orders(said),
         urgent=_urgent(said),
+        descriptions=_descriptions(said),
+    )
+
+
+def _picture(header: Header, said: Attributes) -> Header:
+    view, view_code = _view(said)
+    is_raw = said.text("PresentationIntentType").upper() == "FOR PROCESSING"
+    return replace(
+        header,
         modality=_checked(said, "Modality", values.code_string),
         body_part=said.text("BodyPartExamined").upper(),
         regions=_codes(said, "AnatomicRegionSequence"),
         side=_side(said),
         view=view,
         view_code=view_code,
+        orientation=_orientation(said),
+        lossy=said.text("LossyImageCompression") == "01",
+        lossy_ratios=_lossy_ratios(said),
+        lossy_methods=_lossy_methods(said),
+        for_processing=is_raw or header.sop_class_uid == DigitalXRayImageStorageForProcessing,
+        quality_control=said.text("QualityControlImage").upper() == "YES",
+    )
+
+
+def _geometry(header: Header, said: Attributes) -> Header:
+    described = "PixelSpacingCalibrationDescription"
+    return replace(
+        header,
         rows=_side_length(said, "Rows"),
         columns=_side_length(said, "Columns"),
         pixel_spacing=_spacing(said, "PixelSpacing"),
         imager_spacing=_spacing(said, "ImagerPixelSpacing"),
         calibration_type=_checked(said, "PixelSpacingCalibrationType", values.code_string),
-        calibration_description=_checked(
-            said, "PixelSpacingCalibrationDescription", values.long_text
-        ),
+        calibration_description=_checked(said, described, values.long_text),
         aspect=_aspect(said),
-        orientation=_orientation(said),
-        lossy=said.text("LossyImageCompression") == "01",
-        lossy_ratios=_lossy_ratios(said),
-        lossy_methods=_lossy_methods(said),
-        for_processing=intent == "FOR PROCESSING"
-        or sop_class_uid == DigitalXRayImageStorageForProcessing,
-        quality_control=said.text("QualityControlImage").upper() == "YES",
-        descriptions=_descriptions(said),
     )
-    return replace(facts, unreadable=tuple(sorted(said.unreadable)))
 
 
 def _checked(said: Attributes, keyword: str, check: Callable[[str], str]) -> str:
@@ -166,9 +191,10 @@ def _issuers(said: Attributes, keyword: str) -> tuple[Issuer, ...]:
 
 
 def _orders(said: Attributes) -> tuple[Order, ...]:
-    """Return the requests; most senders put an order's numbers there, in the series' items."""
+    """Return the requests: images have them in their series' items, documents in their own."""
+    requests = ("RequestAttributesSequence", "ReferencedRequestSequence")
     found = []
-    for item in _items(said, "RequestAttributesSequence"):
+    for item in chain.from_iterable(_items(said, keyword) for keyword in requests):
         order = Order(
             procedure_id=_checked(item, "RequestedProcedureID", values.short_text),
             accession_number=_checked(item, "AccessionNumber", values.short_text),

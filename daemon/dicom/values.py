@@ -12,9 +12,11 @@ _DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
 _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)?:?([0-5]\d(?:\.\d{1,6})?)?")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _CODE = re.compile(r"[A-Z0-9 _]{1,16}")
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+"""Zeros at the front of a component are not allowed, but kept: another UID is another object's."""
 _OFFSET = re.compile(r"([+-]?)(\d{2}):?(\d{2})")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_SHORT, _LONG, _GROUP = 16, 64, 64
+_SHORT, _LONG, _GROUP, _UID_LENGTH = 16, 64, 64, 64
 _GROUPS, _COMPONENTS = 3, 5
 _MOST_MINUTES, _LEAST_MINUTES = 14 * 60, -12 * 60
 _DECIMAL_LENGTH = 16
@@ -28,6 +30,16 @@ def short_text(text: str) -> str:
 def long_text(text: str) -> str:
     """Return a text that fits a VR LO, else nothing."""
     return text if len(text) <= _LONG else ""
+
+
+def uid_text(text: str) -> str:
+    """Return a text that names an object as a VR UI does, else nothing."""
+    return text if is_uid(text) else ""
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether a text is a UID, be it one whose components begin with zeros."""
+    return len(text) <= _UID_LENGTH and _UID.fullmatch(text) is not None
 
 
 def code_string(text: str) -> str:

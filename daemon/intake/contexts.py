@@ -1,71 +1,81 @@
 """The presentation contexts that the receiver accepts (PS3.8 7.1.1.13).
 
-Negotiation takes the first of our transfer syntaxes that the sender offers, so their order is our
-wish: plain ones first, then lossless ones, and lossy ones only when nothing else is offered.
+Negotiation takes the first of our transfer syntaxes that the sender offers; `daemon.dicom.syntaxes`
+orders them by our wish.
+
+Every other storage class, private ones too, is accepted to be ignored: routers give up a whole
+study when one of its classes is refused.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import (
-    JPEG2000,
     UID,
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
 )
-from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_context
-from pynetdicom.presentation import PresentationContext
 
+from daemon.dicom.syntaxes import CODINGS
 from daemon.intake.admit import ANALYSED_SOP_CLASSES
 
-READ_TRANSFER_SYNTAXES: tuple[UID, ...] = (
-    ExplicitVRLittleEndian,
+READ_TRANSFER_SYNTAXES: tuple[UID, ...] = tuple(CODINGS)
+"""What the decoders read, in the order of our wish."""
+
+
+_SERVICE_SYNTAXES: tuple[UID, ...] = (
     ImplicitVRLittleEndian,
-    JPEGLosslessSV1,
-    JPEGLossless,
-    JPEGLSLossless,
-    JPEG2000Lossless,
-    RLELossless,
-    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     ExplicitVRBigEndian,
-    JPEGLSNearLossless,
-    JPEG2000,
-    JPEGExtended12Bit,
-    JPEGBaseline8Bit,
 )
-"""What the decoder reads."""
+"""For services other than storage."""
+_STANDARD = "1.2.840.10008."
+"""The root of DICOM's own UIDs."""
+_IMAGES = "1.2.840.10008.5.1.4.1.1."
+"""... and of its storage classes, those of coming editions too."""
+_NOT_OBJECTS = ("Storage Commitment", "Media Storage Directory")
 
 
-def supported_contexts(services: Iterable[str]) -> list[PresentationContext]:
-    """Return what is analysed, every other storage class, to be ignored, and other services.
+@dataclass(frozen=True)
+class Supported:
+    """Which presentation contexts are accepted.
 
-    Parameters
+    Attributes
     ----------
-    services : iterable of str
+    services : frozenset of str
         SOP Class UIDs of the services that are answered besides storage; a peer may take either
         role of them (PS3.7 D.3.3.4).
     """
-    analysed = [
-        build_context(sop_class, list(READ_TRANSFER_SYNTAXES)) for sop_class in ANALYSED_SOP_CLASSES
-    ]
-    ignored = [
-        build_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
-        for context in AllStoragePresentationContexts
-        if context.abstract_syntax not in ANALYSED_SOP_CLASSES
-    ]
-    return [*(_either_role(sop_class) for sop_class in set(services)), *analysed, *ignored]
+
+    services: frozenset[str]
+
+    def syntaxes(self, abstract_syntax: str, offered: Sequence[str]) -> str | None:
+        """Return the transfer syntax that is taken; empty for none, None for an unknown class.
+
+        Of what is analysed and of services the first of ours; of what is ignored the first that is
+        offered: it is not looked at.
+        """
+        if abstract_syntax in self.services:
+            return _first(_SERVICE_SYNTAXES, offered)
+        if abstract_syntax in ANALYSED_SOP_CLASSES:
+            return _first(READ_TRANSFER_SYNTAXES, offered)
+        if is_storage(abstract_syntax):
+            return next(iter(offered), "")
+        return None
 
 
-def _either_role(sop_class: str) -> PresentationContext:
-    context = build_context(sop_class)
-    context.scu_role = context.scp_role = True
-    return context
+@lru_cache(maxsize=1024)
+def is_storage(sop_class: str) -> bool:
+    """Tell whether a SOP class is one of storage, for all we know: private ones may be."""
+    if not sop_class.startswith(_STANDARD):
+        return bool(sop_class)
+    name, kind, *_ = UID_dictionary.get(sop_class, ("", ""))
+    is_named = kind == "SOP Class" and "Storage" in name and not name.startswith(_NOT_OBJECTS)
+    return is_named or sop_class.startswith(_IMAGES)
+
+
+def _first(ours: Sequence[UID], offered: Sequence[str]) -> str:
+    return next((one for one in ours if one in offered), "")

@@ -189,9 +189,9 @@ class Incoming:
             return verdict
         self.study_uid = verdict.study_uid
         receipt = self._record(verdict, self._keep(self._part))
-        if receipt is Receipt.CONFLICT:
+        if receipt is Receipt.REPLACED:
             logger.warning(
-                "other content under a known SOP Instance UID: kept beside, not analysed",
+                "other content under a known SOP Instance UID: it is the input now",
                 extra={"study": study_key(verdict.study_uid), "peer": self._calling_ae},
             )
         return receipt

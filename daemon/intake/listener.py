@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 BACKLOG = 512
 HALF_OPEN_CUT = "cut_half_open"
 TLS_FAILED = "rejected_tls"
+NOT_SERVED = "connections_not_served"
 _OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
 
 Serve = Callable[[Wire, str], None]
@@ -108,10 +109,19 @@ class Listener:
                 self._admit(connection, str(address[0]))
 
     def _admit(self, connection: socket.socket, host: str) -> None:
-        wire = Wire(connection, self._send_within_s)
-        if self._connections.enter(wire, host):
-            self._counts.add(HALF_OPEN_CUT)
-        Thread(target=self._run, args=(wire, host), name="association", daemon=True).start()
+        """Give a connection its thread; one that cannot have any is closed, and others go on."""
+        wire = None
+        try:
+            wire = Wire(connection, self._send_within_s)
+            if self._connections.enter(wire, host):
+                self._counts.add(HALF_OPEN_CUT)
+            Thread(target=self._run, args=(wire, host), name="association", daemon=True).start()
+        except (OSError, RuntimeError) as error:  # the peer has gone; no thread can be started
+            logger.error("connection not served: %s", type(error).__name__)  # noqa: TRY400
+            self._counts.add(NOT_SERVED)
+            if wire is not None:
+                self._connections.leave(wire)
+            connection.close()
 
     def _run(self, wire: Wire, host: str) -> None:
         try:

@@ -13,7 +13,7 @@ from daemon.clock import Clock
 from daemon.intake.association import Association
 from daemon.intake.commit import Committer
 from daemon.intake.connections import Connections
-from daemon.intake.contexts import supported_contexts
+from daemon.intake.contexts import Supported
 from daemon.intake.conversation import House
 from daemon.intake.counts import Counts
 from daemon.intake.disk import Watermarks
@@ -92,7 +92,7 @@ class Reception:
             negotiator=Negotiator(
                 settings.node.ae_title,
                 limits.callers,
-                supported_contexts(sop_class for _field, sop_class in table),
+                Supported(frozenset(sop_class for _field, sop_class in table)),
                 limits.max_pdu_bytes,
             ),
             answers=table,

@@ -11,7 +11,7 @@ import struct
 from time import monotonic
 
 from daemon.errors import Unavailable
-from daemon.intake.tls import handshake
+from daemon.intake.tls import shake_hands, wrapped
 
 LINGER_S = 1.0
 """How long a peer has to take our last words before the connection is closed."""
@@ -56,8 +56,10 @@ class Wire:
         Unavailable
             The peer speaks no TLS, shows no valid certificate, or is too slow.
         """
-        self._socket = handshake(context, self._socket, within_s)
+        # The socket that can be cut is the new one from here on: the old one is detached.
+        secured = self._socket = wrapped(context, self._socket)
         self._is_tls, self._flags = True, 0
+        shake_hands(secured, within_s)
 
     def read(self, size: int, within_s: float) -> bytearray:
         """Read exactly this many bytes.

@@ -3,7 +3,10 @@
 tables      the schema
 ledger      opening the database, and what intake and operators ask of it
 arrivals    recording what arrives
-queue       jobs: enqueue, claim, finish, fail; inputs: what a job is about
+queue       jobs: enqueue, claim, finish, fail; overtaken: those that are not read any more
+inputs      what a job is about: of each image the content that counts now
+standing    which results stand, what a new reading supersedes or withdraws
+settle      what a finished job writes
 deliveries  due, settled, postponed, parked
 commitments what destinations promise to keep
 promises    what peers asked us to keep

@@ -9,7 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Engine, Executable, String, bindparam, func, select, text, update
+from sqlalchemy import (
+    Engine,
+    Executable,
+    String,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from daemon.errors import Unavailable
@@ -20,6 +32,12 @@ _ARRIVAL_COLUMNS = sorted(
     {field.name for field in fields(Arrival)} & set(InstanceRow.__table__.columns.keys())
 )
 _STUDY_COLUMNS = ["study_uid", "created_at", "last_arrival_at"]
+
+_UID = bindparam("sop_instance_uid", type_=String)
+_STUDY_UID = bindparam("study_uid", type_=String)
+_ITS_STUDY = select(StudyRow.id).where(StudyRow.study_uid == _STUDY_UID).scalar_subquery()
+_SAME_UID = InstanceRow.sop_instance_uid == _UID
+_PRESENT = InstanceRow.replaced.is_(False)
 
 
 class Arrivals:
@@ -42,10 +60,10 @@ class Arrivals:
         first = {one["study_uid"]: one for one in reversed(values)}
         with self._transaction() as cursor:
             cursor.executemany(self._sql.study, [first[uid] for uid in sorted(first)])
-            receipts = [self._record_one(cursor, one) for one in values]
-            new = [one for one, what in zip(values, receipts, strict=True) if what is Receipt.NEW]
-            latest = {one["study_uid"]: one for one in sorted(new, key=_received_at)}
-            if latest:  # every new image starts or prolongs the quiet period of its study
+            changes: list[dict[str, Any]] = []
+            receipts = [self._record_one(cursor, one, changes) for one in values]
+            latest = {one["study_uid"]: one for one in sorted(changes, key=_received_at)}
+            if latest:  # every change starts or prolongs the quiet period of its study
                 cursor.executemany(self._sql.prolong, [latest[uid] for uid in sorted(latest)])
         return receipts
 
@@ -53,15 +71,25 @@ class Arrivals:
         at = self._time.process_bind_param(arrival.received_at, self._engine.dialect)
         return vars(arrival) | dict.fromkeys(["received_at", "created_at", "last_arrival_at"], at)
 
-    def _record_one(self, cursor: DBAPICursor, values: dict[str, Any]) -> Receipt:
-        """Insert unless identical bytes are known; other content under the same UID is flagged."""
+    def _record_one(
+        self, cursor: DBAPICursor, values: dict[str, Any], changes: list[dict[str, Any]]
+    ) -> Receipt:
+        """Insert unless it is the present content; note in `changes` which studies it changes."""
         if self._sql.lock is not None:
             cursor.execute(self._sql.lock, values)
         cursor.execute(self._sql.instance, values)
         rows = cursor.fetchall()
         if not rows:
             return Receipt.DUPLICATE
-        return Receipt.CONFLICT if rows[0][0] else Receipt.NEW
+        changes.append(values)
+        if rows[0][0] == 0:
+            return Receipt.NEW
+        cursor.execute(self._sql.replace, values)
+        for (study_uid,) in cursor.fetchall():
+            if study_uid != values["study_uid"]:  # the archive moved the image to another study
+                changes.append(values | {"study_uid": study_uid})
+                cursor.execute(self._sql.shrink, changes[-1])
+        return Receipt.REPLACED
 
     @contextmanager
     def _transaction(self) -> Iterator[DBAPICursor]:
@@ -86,6 +114,11 @@ class _Statements:
 
     study: str
     instance: str
+    """Gives the revision of what is the content now; nothing if it was that already."""
+    replace: str
+    """Marks the content of before, and gives its study."""
+    shrink: str
+    """Makes another set of what is left of a study, even if that was read before."""
     prolong: str
     begin: str | None
     """psycopg begins by itself."""
@@ -101,20 +134,15 @@ def _statements(engine: Engine) -> _Statements:
     def written(statement: Executable, columns: list[str] | None = None) -> str:
         return str(statement.compile(dialect=dialect, column_keys=columns))  # type: ignore[attr-defined]  # every one is a ClauseElement
 
-    uid = bindparam("sop_instance_uid", type_=String)
-    uid_known = select(InstanceRow.id).where(InstanceRow.sop_instance_uid == uid).exists()
-    study_uid = bindparam("study_uid", type_=String)
     at = bindparam("received_at", type_=UtcMicroseconds)
     study = insert_into(StudyRow, dialect.name).inline().on_conflict_do_nothing()
-    instance = insert_into(InstanceRow, dialect.name).values(
-        study_id=select(StudyRow.id).where(StudyRow.study_uid == study_uid).scalar_subquery(),
-        conflicting=select(uid_known).scalar_subquery(),
-        **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
-    )
-    prolong = update(StudyRow).where(StudyRow.study_uid == study_uid)
+    shrink = update(InstanceRow).where(InstanceRow.study_id == _ITS_STUDY, _PRESENT)
+    prolong = update(StudyRow).where(StudyRow.study_uid == _STUDY_UID)
     return _Statements(
         study=written(study, _STUDY_COLUMNS),
-        instance=written(instance.on_conflict_do_nothing().returning(InstanceRow.conflicting)),
+        instance=written(_insertion(dialect.name)),
+        replace=written(_replacement()),
+        shrink=written(shrink.values(revision=InstanceRow.revision + literal_column("1"))),
         prolong=written(
             prolong.values(
                 last_arrival_at=at, waiting_since=func.coalesce(StudyRow.waiting_since, at)
@@ -123,7 +151,35 @@ def _statements(engine: Engine) -> _Statements:
         begin="BEGIN IMMEDIATE" if is_sqlite else None,
         lock=None
         if is_sqlite
-        else written(select(func.pg_advisory_xact_lock(func.hashtextextended(uid, text("0"))))),
+        else written(select(func.pg_advisory_xact_lock(func.hashtextextended(_UID, text("0"))))),
+    )
+
+
+def _insertion(dialect: str) -> Executable:
+    """Insert new content; what was sent before and then replaced counts again."""
+    following = func.max(InstanceRow.revision) + literal_column("1")
+    revision = select(func.coalesce(following, literal_column("0"))).where(_SAME_UID)
+    insert = insert_into(InstanceRow, dialect).values(
+        study_id=_ITS_STUDY,
+        revision=revision.scalar_subquery(),
+        replaced=false(),
+        **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
+    )
+    return insert.on_conflict_do_update(
+        index_elements=[InstanceRow.sop_instance_uid, InstanceRow.digest],
+        set_={"replaced": false(), "revision": insert.excluded.revision},
+        where=InstanceRow.replaced.is_(True),
+    ).returning(InstanceRow.revision)
+
+
+def _replacement() -> Executable:
+    """Mark the content that counted before an arrival."""
+    study_uid = select(StudyRow.study_uid).where(StudyRow.id == InstanceRow.study_id)
+    return (
+        update(InstanceRow)
+        .where(_SAME_UID, InstanceRow.digest != bindparam("digest", type_=String), _PRESENT)
+        .values(replaced=true())
+        .returning(study_uid.correlate(InstanceRow).scalar_subquery())
     )
 
 

@@ -1,4 +1,4 @@
-"""What a person decides about a study: try again, leave it, read it anew."""
+"""What a person decides about a study: try again, let go, leave it, read it anew."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,11 +7,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
+from daemon.errors import Rejected
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import URGENT
-from daemon.ledger.states import DeliveryState, JobState
-from daemon.ledger.tables import DeliveryRow, JobInputRow, JobRow, ResultRow, StudyRow
+from daemon.ledger.states import DeliveryState, JobState, is_held
+from daemon.ledger.tables import (
+    DeliveryRow,
+    InstanceRow,
+    JobInputRow,
+    JobRow,
+    ResultRow,
+    StudyRow,
+)
 from daemon.logs import study_key
+from daemon.records import Reason
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,13 @@ class Decisions:
         return None
 
     def retry(self, study_id: int, now: datetime, *, urgent: bool = False) -> Done:
-        """Take up again what waits, failed or was skipped, now; parked results are sent again."""
+        """Take up again what waits, failed or was skipped, now; parked results are sent again.
+
+        Raises
+        ------
+        Rejected
+            The study is held: trying again would hold it again.
+        """
         with self.ledger.transaction() as connection:
             job = _newest_job(connection, study_id)
             jobs = 0
@@ -61,7 +76,30 @@ class Decisions:
                     state=DeliveryState.PENDING, created_at=now, not_before=now, settled_at=None
                 )
             )
-            return Done(jobs, connection.execute(again).rowcount)
+            deliveries = connection.execute(again).rowcount
+            if not deliveries and job is not None and is_held(job.state, job.reason):
+                raise Rejected(
+                    "this study is held: mend it in the PACS and send it again, "
+                    "or let it be read as it is with `wristd release`"
+                )
+            return Done(jobs, deliveries)
+
+    def release(self, study_id: int, now: datetime) -> Done:
+        """Let a held study be read as it is.
+
+        Raises
+        ------
+        Rejected
+            It is not held, or not as it was when it was held.
+        """
+        with self.ledger.transaction() as connection:
+            job = _newest_job(connection, study_id)
+            if job is None or not is_held(job.state, job.reason):
+                raise Rejected("this study is not held: see `wristd studies`")
+            jobs = _copy(connection, job, job.recipe_digest, now, release=True)
+            if not jobs:
+                raise Rejected("other images came since this study was held: it is read anew")
+            return Done(jobs)
 
     def skip(self, study_id: int, now: datetime) -> Done:
         """Leave a study: what is not read stays unread, what is not sent stays here."""
@@ -106,14 +144,22 @@ def _copy(
     recipe_digest: str,
     now: datetime,
     *,
-    urgent: bool,
+    urgent: bool = False,
+    release: bool = False,
 ) -> int:
-    """Queue a new job with the inputs of an old one; a failed one is settled by that."""
-    inputs = connection.scalars(
-        select(JobInputRow.instance_id).where(JobInputRow.job_id == job.id)
+    """Queue a new job with the inputs of an old one; a failed one is settled by that.
+
+    What a person released stays so, and what was held for its content stays held.
+    """
+    inputs = connection.execute(
+        select(InstanceRow.id, InstanceRow.replaced)
+        .join(JobInputRow, JobInputRow.instance_id == InstanceRow.id)
+        .where(JobInputRow.job_id == job.id)
     ).all()
-    if not inputs:  # purged long ago
+    if not inputs or any(one.replaced for one in inputs):  # purged long ago, or read anew anyway
         return 0
+    is_released = release or job.is_released
+    is_kept_back = job.reason == Reason.CONTENT_CHANGED and not is_released
     digest = hashlib.sha256(f"{job.inputs_digest}\x1fagain after {job.id}".encode())
     new = insert(JobRow).values(
         study_id=job.study_id,
@@ -124,10 +170,12 @@ def _copy(
         attempts=0,
         not_before=now,
         created_at=now,
+        is_released=is_released,
+        reason=Reason.CONTENT_CHANGED if is_kept_back else None,
     )
     job_id = connection.scalars(new.returning(JobRow.id)).one()
     connection.execute(
-        insert(JobInputRow), [{"job_id": job_id, "instance_id": one} for one in inputs]
+        insert(JobInputRow), [{"job_id": job_id, "instance_id": one.id} for one in inputs]
     )
     connection.execute(
         update(JobRow)

@@ -120,12 +120,7 @@ class Ledger:
     def count(self, name: str, by: int = 1) -> None:
         """Add to a named counter."""
         with self.transaction() as connection:
-            statement = upsert(connection, CounterRow).values(name=name, value=by)
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[CounterRow.name], set_={"value": CounterRow.value + by}
-                )
-            )
+            add_to_counter(connection, name, by)
 
     def set_flag(self, name: str, *, on: bool) -> None:
         """Set a named counter to one or to zero: something that is so now, or is not."""
@@ -144,15 +139,26 @@ class Ledger:
             return {row.name: row.value for row in rows}
 
 
+def add_to_counter(connection: Connection, name: str, by: int = 1) -> None:
+    """Add to a named counter, within a transaction."""
+    statement = upsert(connection, CounterRow).values(name=name, value=by)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[CounterRow.name], set_={"value": CounterRow.value + by}
+        )
+    )
+
+
 def upsert(connection: Connection, row: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """Return the dialect's INSERT that knows ON CONFLICT."""
     return insert_into(row, connection.dialect.name)
 
 
 def _engine(url: str, busy_timeout_s: float) -> Engine:
+    """Make the engine; its errors tell no parameters: headers name patients."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,13 +1,15 @@
 """What a person asks the ledger: studies, their outcome, and how far their results have come."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.states import CommitState, DeliveryState, JobState
+from daemon.ledger.standing import WITHDRAWAL, since_last_note
+from daemon.ledger.states import CommitState, DeliveryState, JobState, is_held
 from daemon.ledger.tables import (
     DeliveryRow,
     InstanceRow,
@@ -24,7 +26,10 @@ _OPEN_PROMISES = (CommitState.WANTED, CommitState.ASKED)
 class StudyState:
     """One study as operators see it; the newest job decides.
 
-    `state` is "waiting" before there is a job. Deliveries count objects at destinations.
+    `state` is "waiting" before there is a job; `instances` counts the images that are not replaced.
+    `is_held` says that a person must look before anything is sent, `is_released` that one did.
+    Deliveries count objects at destinations, whatever job made them. `superseded` and `withdrawn`
+    count the result objects that newer ones replace, and that a rejection note names.
     """
 
     study_uid: str
@@ -39,6 +44,10 @@ class StudyState:
     finished_at: datetime | None
     highest_score: float | None
     deliveries: dict[str, int]
+    superseded: int
+    withdrawn: int
+    is_held: bool
+    is_released: bool
 
 
 def study_states(ledger: Ledger, limit: int = 50) -> list[StudyState]:
@@ -52,15 +61,42 @@ def study_states(ledger: Ledger, limit: int = 50) -> list[StudyState]:
             .group_by(ScoreRow.job_id)
         )
         highest = {row.job_id: row.highest for row in scores}
-        sent: dict[int, dict[str, int]] = {}
-        for job_id, state, number in connection.execute(
-            select(ResultRow.job_id, DeliveryRow.state, func.count())
-            .join(DeliveryRow, DeliveryRow.result_id == ResultRow.id)
-            .where(ResultRow.job_id.in_(jobs))
-            .group_by(ResultRow.job_id, DeliveryRow.state)
-        ):
-            sent.setdefault(job_id, {})[state] = number
-    return [_state(row, highest.get(row.job_id), sent.get(row.job_id, {})) for row in rows]
+        results = _results(connection, [row.id for row in rows])
+    return [_state(row, highest.get(row.job_id), results.get(row.id, _Results())) for row in rows]
+
+
+@dataclass
+class _Results:
+    """The result objects of one study, oldest first, and where they are."""
+
+    objects: list[Row[Any]] = field(default_factory=list)
+    deliveries: dict[str, int] = field(default_factory=dict)
+
+    def marks(self) -> tuple[int, int]:
+        """Count what is superseded, and what is withdrawn."""
+        standing = since_last_note(self.objects)
+        rejected = self.objects[: len(self.objects) - len(standing)]
+        superseded = [row for row in standing if row.job_id != standing[-1].job_id]
+        return len(superseded), sum(row.kind != WITHDRAWAL for row in rejected)
+
+
+def _results(connection: Connection, studies: Sequence[int]) -> dict[int, _Results]:
+    of_studies = (
+        select(JobRow.study_id)
+        .join(ResultRow, ResultRow.job_id == JobRow.id)
+        .where(JobRow.study_id.in_(studies))
+    )
+    found: dict[int, _Results] = {}
+    objects = of_studies.add_columns(ResultRow.job_id, ResultRow.kind).order_by(ResultRow.id)
+    for row in connection.execute(objects):
+        found.setdefault(row.study_id, _Results()).objects.append(row)
+    for study_id, state, number in connection.execute(
+        of_studies.join(DeliveryRow, DeliveryRow.result_id == ResultRow.id)
+        .add_columns(DeliveryRow.state, func.count())
+        .group_by(JobRow.study_id, DeliveryRow.state)
+    ):
+        found[study_id].deliveries[state] = number
+    return found
 
 
 def _latest_studies(limit: int) -> Select[Any]:
@@ -70,9 +106,14 @@ def _latest_studies(limit: int) -> Select[Any]:
         .correlate(StudyRow)
         .scalar_subquery()
     )
-    instances = select(func.count()).where(InstanceRow.study_id == StudyRow.id).scalar_subquery()
+    instances = (
+        select(func.count())
+        .where(InstanceRow.study_id == StudyRow.id, InstanceRow.replaced.is_(False))
+        .scalar_subquery()
+    )
     return (
         select(
+            StudyRow.id,
             StudyRow.study_uid,
             StudyRow.last_arrival_at,
             instances.label("instances"),
@@ -84,6 +125,7 @@ def _latest_studies(limit: int) -> Select[Any]:
             JobRow.attempts,
             JobRow.detail,
             JobRow.finished_at,
+            JobRow.is_released,
         )
         .outerjoin(JobRow, JobRow.id == newest)
         .order_by(StudyRow.last_arrival_at.desc())
@@ -129,7 +171,8 @@ def oldest(ledger: Ledger) -> dict[str, datetime]:
     return {name: since for name, since in found.items() if since is not None}
 
 
-def _state(row: Row[tuple[object, ...]], highest: float | None, sent: dict[str, int]) -> StudyState:
+def _state(row: Row[Any], highest: float | None, results: _Results) -> StudyState:
+    superseded, withdrawn = results.marks()
     return StudyState(
         study_uid=row.study_uid,
         instances=row.instances,
@@ -142,5 +185,9 @@ def _state(row: Row[tuple[object, ...]], highest: float | None, sent: dict[str, 
         last_arrival_at=row.last_arrival_at,
         finished_at=row.finished_at,
         highest_score=highest,
-        deliveries=sent,
+        deliveries=results.deliveries,
+        superseded=superseded,
+        withdrawn=withdrawn,
+        is_held=is_held(row.state, row.reason),
+        is_released=bool(row.is_released),
     )

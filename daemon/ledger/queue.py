@@ -1,18 +1,20 @@
 """The queue of jobs: every transition of a job's state is one method, one transaction."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Update, insert, select, update
+from sqlalchemy import Connection, Row, Update, func, insert, select, update
 from sqlalchemy.orm import aliased
 
-from daemon.ledger.inputs import inputs_of, predecessors_of
+from daemon.ledger.inputs import Inputs, inputs_digest, inputs_of, present_inputs
 from daemon.ledger.ledger import Ledger, upsert
-from daemon.ledger.settle import origin_of, write_result, write_scores
+from daemon.ledger.overtaken import give_up_emptied, overtaken, study_uid_of
+from daemon.ledger.settle import origin_of, write_results, write_scores
+from daemon.ledger.standing import standing_of, superseded_by
 from daemon.ledger.states import JobState
-from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow, StudyRow
+from daemon.ledger.tables import JobInputRow, JobRow, StudyRow
 from daemon.records import (
     Job,
     Reason,
@@ -40,10 +42,13 @@ class Queue:
         now: datetime,
         priority: int = ROUTINE,
         reason: Reason | None = None,
+        *,
+        hold_changed: bool = False,
     ) -> int | None:
         """Make the job for all images of a study that now counts as complete.
 
-        An older job of the study that nobody has claimed yet is not read any more.
+        An older job of the study that nobody has claimed yet is not read any more. A study that
+        has lost all its images is counted.
 
         Parameters
         ----------
@@ -55,28 +60,29 @@ class Queue:
             `URGENT`, `ROUTINE` or `BATCH`.
         reason : Reason or None
             Why the study is to be reported as not analysed, should that be clear already.
+        hold_changed : bool
+            Hold the study for a person if the content of an image was replaced.
 
         Returns
         -------
         int or None
             The job's id; None when the same images were already read with the same recipe (model
-            package and settings), so that a repeated sweep or a resend makes no second job.
+            package and settings), so that a repeated sweep or a resend makes no second job; or
+            when no image is left.
         """
         with self.ledger.transaction() as connection:
             connection.execute(
                 update(StudyRow).where(StudyRow.id == study_id).values(waiting_since=None)
             )
-            instances = connection.execute(
-                select(InstanceRow.id, InstanceRow.sop_instance_uid, InstanceRow.digest)
-                .where(InstanceRow.study_id == study_id, InstanceRow.conflicting.is_(False))
-                .order_by(InstanceRow.sop_instance_uid)
-            ).all()
+            instances = present_inputs(connection, study_id)
             if not instances:
+                give_up_emptied(connection, study_id, now)
                 return None
-            key = "\n".join(f"{row.sop_instance_uid} {row.digest}" for row in instances)
+            if hold_changed and any(one.revision for one in instances):
+                reason = Reason.CONTENT_CHANGED
             new = upsert(connection, JobRow).values(
                 study_id=study_id,
-                inputs_digest=hashlib.sha256(key.encode()).hexdigest(),
+                inputs_digest=inputs_digest(instances),
                 recipe_digest=recipe_digest,
                 state=JobState.QUEUED,
                 priority=priority,
@@ -88,25 +94,22 @@ class Queue:
             job_id = connection.scalar(new.on_conflict_do_nothing().returning(JobRow.id))
             if job_id is None:
                 return None
-            connection.execute(_overtaken(study_id, int(job_id), now))
+            connection.execute(overtaken(study_id, now, JobRow.id < job_id))
             connection.execute(
                 insert(JobInputRow),
-                [{"job_id": job_id, "instance_id": row.id} for row in instances],
+                [{"job_id": job_id, "instance_id": one.instance_id} for one in instances],
             )
             return int(job_id)
 
     def waiting_inputs(self, study_id: int) -> list[WaitingInput]:
         """Return the images that a job made now would read."""
-        query = select(InstanceRow.file, InstanceRow.calling_ae).where(
-            InstanceRow.study_id == study_id, InstanceRow.conflicting.is_(False)
-        )
-        with self.ledger.snapshot() as connection:
-            return [WaitingInput(*row) for row in connection.execute(query)]
+        return Inputs(self.ledger).waiting(study_id)
 
     def claim(self, worker: str, now: datetime, lease: timedelta) -> Job | None:
         """Take the most urgent job that is due, in one statement; None when there is none.
 
-        A study is read by one worker at a time, so that its newest result is the last one.
+        A study is read by one worker at a time, and no job is read after a newer one of its study,
+        so that the newest result is the last one.
         """
         other = aliased(JobRow)
         being_read = (
@@ -130,24 +133,16 @@ class Queue:
                 lease_until=now + lease,
                 attempts=JobRow.attempts + 1,
             )
-            .returning(JobRow.id, JobRow.study_id, JobRow.attempts, JobRow.reason)
+            .returning(JobRow.__table__)
         )
         with self.ledger.transaction() as connection:
-            row = connection.execute(take).one_or_none()
-            if row is None:
-                return None
-            return Job(
-                job_id=row.id,
-                study_uid=connection.scalars(
-                    select(StudyRow.study_uid).where(StudyRow.id == row.study_id)
-                ).one(),
-                attempt=row.attempts,
-                worker=worker,
-                lease_until=now + lease,
-                instances=inputs_of(connection, row.id),
-                supersedes=predecessors_of(connection, row.study_id, row.id),
-                reason=Reason(row.reason) if row.reason else None,
-            )
+            while (row := connection.execute(take).one_or_none()) is not None:
+                newest = select(func.max(JobRow.id)).where(JobRow.study_id == row.study_id)
+                if row.id == connection.scalar(newest):
+                    return _job(connection, row)
+                this = JobRow.id == row.id
+                connection.execute(overtaken(row.study_id, now, this, JobState.RUNNING))
+            return None
 
     def finish(
         self,
@@ -176,8 +171,7 @@ class Queue:
             if connection.execute(settle).rowcount == 0:
                 return False
             write_scores(connection, job, reading)
-            for result in results:
-                write_result(connection, job.job_id, result, destinations, now)
+            write_results(connection, job, results, destinations, now)
             return True
 
     def retry(self, job: Job, detail: str, now: datetime, not_before: datetime) -> bool:
@@ -241,15 +235,21 @@ def _held(job: Job, now: datetime) -> Update:
     )
 
 
-def _overtaken(study_id: int, job_id: int, now: datetime) -> Update:
-    """Address the jobs of a study that a newer one, with more images, makes needless."""
-    older = (JobRow.study_id == study_id, JobRow.id < job_id, JobRow.state == JobState.QUEUED)
-    return (
-        update(JobRow)
-        .where(*older)
-        .values(
-            state=JobState.SKIPPED, finished_at=now, detail="more images came before it was read"
-        )
+def _job(connection: Connection, row: Row[Any]) -> Job:
+    """Return a job that was just claimed, with what its results do to those that stand."""
+    instances = inputs_of(connection, row.id)
+    supersedes, withdrawal = superseded_by(standing_of(connection, row.study_id), instances)
+    return Job(
+        job_id=row.id,
+        study_uid=study_uid_of(connection, row.study_id),
+        attempt=row.attempts,
+        worker=row.worker,
+        lease_until=row.lease_until,
+        instances=instances,
+        supersedes=supersedes,
+        reason=Reason(row.reason) if row.reason else None,
+        withdrawal=withdrawal,
+        is_released=row.is_released,
     )
 
 

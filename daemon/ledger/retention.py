@@ -1,8 +1,8 @@
 """Which files may go: those of studies that are settled everywhere, and no others.
 
 Settled means: read (or skipped by a person), every result at every destination delivered and, where
-that is asked for, promised to be kept. What waits, failed, is parked, is held because of an
-identity conflict, or was promised to a peer stays.
+that is asked for, promised to be kept. What waits, failed, is parked, is held for a person, or was
+promised to a peer stays. A study that was held and read later is held no more.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import aliased
 
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import CommitState, DeliveryState, JobState
@@ -21,15 +22,18 @@ from daemon.ledger.tables import (
     ResultRow,
     StudyRow,
 )
-from daemon.records import Reason
+from daemon.records import HELD
 
+_NEWER = aliased(JobRow)
 _UNSETTLED_DELIVERY = or_(
     DeliveryRow.state.in_([DeliveryState.PENDING, DeliveryState.PARKED]),
     DeliveryRow.commitment.in_([CommitState.WANTED, CommitState.ASKED]),
 )
 _UNSETTLED_JOB = or_(
     JobRow.state.in_([JobState.QUEUED, JobState.RUNNING, JobState.QUARANTINED]),
-    (JobRow.state == JobState.DONE) & (JobRow.reason == Reason.IDENTITY_CONFLICT),
+    (JobRow.state == JobState.DONE)
+    & JobRow.reason.in_(HELD)
+    & ~select(_NEWER.id).where(_NEWER.study_id == JobRow.study_id, _NEWER.id > JobRow.id).exists(),
 )
 
 
@@ -73,7 +77,7 @@ class Retention:
         """Remove the rows of files that are gone; what was read from them stays.
 
         The same images, when they are sent again, are received as new and, read already with the
-        same recipe, make no second job.
+        same recipe, make no second job; content that had replaced other content is read once more.
         """
         for study in studies:
             mine = (InstanceRow.study_id == study.row_id, InstanceRow.file.in_(study.files))
@@ -120,12 +124,12 @@ def _settled_study() -> tuple[ColumnElement[bool], ...]:
         .join(JobRow, JobRow.id == ResultRow.job_id)
         .where(JobRow.study_id == StudyRow.id, _UNSETTLED_DELIVERY)
     )
-    promised = select(InstanceRow.id).where(
-        InstanceRow.study_id == StudyRow.id, InstanceRow.committed_at.is_not(None)
-    )
+    images = select(InstanceRow.id).where(InstanceRow.study_id == StudyRow.id)
+    promised = images.where(InstanceRow.committed_at.is_not(None))
+    present = images.where(InstanceRow.replaced.is_(False))
     return (
         StudyRow.waiting_since.is_(None),
-        jobs.exists(),
+        or_(jobs.exists(), ~present.exists()),
         ~jobs.where(_UNSETTLED_JOB).exists(),
         ~deliveries.exists(),
         ~promised.exists(),

@@ -5,16 +5,20 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from daemon.dicom.agreement import issued_under
 from daemon.ledger.ledger import upsert
+from daemon.ledger.standing import WITHDRAWAL, stop_deliveries
 from daemon.ledger.states import DeliveryState
 from daemon.ledger.tables import DeliveryRow, ResultRow, ScoreRow
 from daemon.records import Job, ResultFile, StudyReading
 
 
-def origin_of(reading: StudyReading) -> dict[str, str]:
-    """Return the columns that say what made a reading: as its results say it."""
+def origin_of(reading: StudyReading) -> dict[str, str | None]:
+    """Return the columns that say what made a reading, and of whom: as its results say it."""
     model = reading.model
+    headers = [image.header for image in reading.images if image.header is not None]
     return {
+        "header": issued_under(headers).to_json() if headers else None,
         "provider": model.provider[:64],
         "model": f"{model.name} {model.version}"[:128],
         "package_digest": model.digest[:64],
@@ -40,6 +44,25 @@ def write_scores(connection: Connection, job: Job, reading: StudyReading) -> Non
     ]
     if rows:
         connection.execute(insert(ScoreRow), rows)
+
+
+def write_results(
+    connection: Connection,
+    job: Job,
+    results: Sequence[ResultFile],
+    destinations: Sequence[str],
+    now: datetime,
+) -> None:
+    """Write the results of a job, and stop those that it withdraws.
+
+    A note rejects what was written before it, so it is written before the results beside it.
+    """
+    notes = [one for one in results if one.kind == WITHDRAWAL]
+    if notes and job.withdrawal is not None:
+        withdrawn = [one.sop_instance_uid for one in job.withdrawal.objects]
+        stop_deliveries(connection, withdrawn, now)
+    for result in [*notes, *(one for one in results if one.kind != WITHDRAWAL)]:
+        write_result(connection, job.job_id, result, destinations, now)
 
 
 def write_result(

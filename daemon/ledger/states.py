@@ -7,6 +7,11 @@ States of a job::
                 |-> QUARANTINED  too many failed attempts
                 `-> SKIPPED      a person decided that it is not to be read
 
+    QUEUED -> SKIPPED            a newer job reads the study as it is now, or nothing is left of it
+
+A DONE job with a reason of `HELD` holds its study: there are no results. A person's release, or
+other content of its images, makes a new job; the newest job of a study decides.
+
 States of a delivery::
 
     PENDING -> DELIVERED
@@ -22,6 +27,8 @@ A delivery for whose object the destination must promise safekeeping is DELIVERE
 """
 
 from enum import StrEnum
+
+from daemon.records import HELD
 
 
 class JobState(StrEnum):
@@ -74,3 +81,8 @@ class PullState(StrEnum):
     """The archive has sent all of it."""
     FAILED = "failed"
     """Every attempt failed."""
+
+
+def is_held(state: str | None, reason: str | None) -> bool:
+    """Tell whether a job holds its study for a person."""
+    return state == JobState.DONE and reason in HELD

@@ -20,7 +20,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -75,7 +78,7 @@ class StudyRow(Base):
 
 
 class InstanceRow(Base):
-    """A stored object. Another content under the same SOP Instance UID is `conflicting`."""
+    """A stored object. Of all contents under one SOP Instance UID one is not `replaced`."""
 
     __tablename__ = "instance"
     __table_args__ = (
@@ -94,7 +97,12 @@ class InstanceRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     calling_ae: Mapped[str] = mapped_column(String(16))
     received_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
-    conflicting: Mapped[bool]
+    replaced: Mapped[bool]
+    """Other content came under its SOP Instance UID: it is no input any more."""
+    revision: Mapped[int] = mapped_column(server_default=text("0"))
+    """See `daemon.records.Instance`."""
+    header: Mapped[str | None] = mapped_column(Text)
+    """What it says of itself, as JSON; None until somebody has looked."""
     committed_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
     """When we promised a peer to keep it: such a file is never purged."""
 
@@ -130,6 +138,10 @@ class JobRow(Base):
     package_digest: Mapped[str | None] = mapped_column(String(64))
     calibration: Mapped[str | None] = mapped_column(String(255))
     settings_digest: Mapped[str | None] = mapped_column(String(64))
+    header: Mapped[str | None] = mapped_column(Text)
+    """That of an image, as JSON: its results name patient and study as it does."""
+    is_released: Mapped[bool] = mapped_column(server_default=false())
+    """A person let the study go that was held."""
 
 
 class JobInputRow(Base):

@@ -1,8 +1,9 @@
 """What runs by the clock. APScheduler rings the bells; it never holds work."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -10,19 +11,26 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from daemon.clock import Clock
 from daemon.crashpoints import crash_point
+from daemon.dicom.header import Header
+from daemon.errors import Unavailable
 from daemon.guarded import guarded
+from daemon.ledger.inputs import Inputs
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.logs import study_key
 from daemon.pull.wiring import FETCHED
 from daemon.reading.assemble import is_complete, is_overdue
-from daemon.reading.glance import Glance, glance
+from daemon.reading.sandbox import Describe
 from daemon.records import Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
 
 logger = logging.getLogger(__name__)
 
 LEASE_CHECK_INTERVAL_S = 15.0
+MOST_FAILURES = 3
+"""After so many failed turns a study is reported as such."""
+UNREADABLE = "unreadable_attributes"
+"""Counter in the ledger: attributes that were there and said nothing."""
 
 
 def nobody() -> Collection[str]:
@@ -40,7 +48,9 @@ class Upkeep:
     recipe_digest : str
         Names model package and settings.
     spool : Path
-        Where the headers of waiting studies are looked at.
+        Where the images of waiting studies lie.
+    describe : callable
+        Reads the header of an image, in a child process.
     being_sent : callable
         Names the studies that an association is sending at the moment.
     """
@@ -51,30 +61,57 @@ class Upkeep:
     recipe_digest: str
     clock: Clock
     spool: Path
+    describe: Describe
     being_sent: Callable[[], Collection[str]] = nobody
+    _failures: Counter[int] = field(default_factory=Counter, init=False)
 
     def assemble(self) -> None:
-        """Make a job of every study that counts as complete."""
+        """Make a job of every study that counts as complete; none can keep another from it.
+
+        Raises
+        ------
+        Unavailable
+            Ledger or spool do not answer.
+        """
         now = self.clock()
         waiting = self.ledger.waiting()
         being_sent = self.being_sent() if waiting else ()
         for study in waiting:
             sending = study.study_uid in being_sent
             if is_complete(study, now, self.assembly, is_being_sent=sending):
-                self._enqueue(study, now)
+                self._take(study, now)
+
+    def _take(self, study: WaitingStudy, now: datetime) -> None:
+        """Make the job of one study; after several failures one that reports just that."""
+        try:
+            self._enqueue(study, now)
+        except Unavailable:
+            raise
+        except Exception:  # a defect of ours costs this study an attempt, and no other
+            logger.exception("assembly failed", extra=_about(study))
+            self._failures[study.study_id] += 1
+            if self._failures[study.study_id] < MOST_FAILURES:
+                return
+            reason = Reason.FAILED_REPEATEDLY
+            self.queue.enqueue(study.study_id, self.recipe_digest, now, reason=reason)
+        self._failures.pop(study.study_id, None)
 
     def _enqueue(self, study: WaitingStudy, now: datetime) -> None:
-        inputs = self.queue.waiting_inputs(study.study_id)
-        seen = glance(self.spool / one.file for one in inputs)
-        lacking = set(self.assembly.needed_views) - seen.views
+        if not self._describe(study) and not is_overdue(study, now, self.assembly):
+            return
+        inputs = Inputs(self.ledger).waiting(study.study_id)
+        lacking = set(self.assembly.needed_views) - {
+            one.header.view for one in inputs if one.header is not None
+        }
         if lacking and not is_overdue(study, now, self.assembly):
             return
         job_id = self.queue.enqueue(
             study.study_id,
             self.recipe_digest,
             now,
-            priority=self._priority(seen, inputs),
+            priority=self._priority(inputs),
             reason=Reason.VIEWS_MISSING if lacking else None,
+            hold_changed=self.assembly.changed_content == "hold",
         )
         crash_point("assemble:after-enqueue")
         if job_id is not None:
@@ -84,13 +121,40 @@ class Upkeep:
             logger.log(
                 logging.WARNING if lacking else logging.INFO,
                 words,
-                extra={"study": study_key(study.study_uid), "job": job_id},
+                extra=_about(study) | {"job": job_id},
             )
 
-    def _priority(self, seen: Glance, inputs: Sequence[WaitingInput]) -> int:
+    def _describe(self, study: WaitingStudy) -> bool:
+        """Keep in the ledger what the headers say that nobody has read yet.
+
+        Returns
+        -------
+        bool
+            False when the spool does not give one of them now: the reading will see to it.
+        """
+        undescribed = Inputs(self.ledger).undescribed(study.study_id)
+        headers: dict[int, str] = {}
+        for one in undescribed:
+            named = Header(one.sop_class_uid, one.sop_instance_uid, study.study_uid)
+            try:
+                header = self.describe(self.spool / one.file, named)
+            except Unavailable as error:
+                logger.warning("a header waits: %s", error, extra=_about(study))
+                continue
+            headers[one.instance_id] = header.to_json()
+            if header.unreadable:
+                self.ledger.count(UNREADABLE, len(header.unreadable))
+                words = "attributes left out: %s"
+                logger.warning(words, ", ".join(header.unreadable), extra=_about(study))
+        if headers:
+            Inputs(self.ledger).describe(headers)
+        return len(headers) == len(undescribed)
+
+    def _priority(self, inputs: Sequence[WaitingInput]) -> int:
         """Put urgent studies first, and last what we fetched ourselves."""
         callers = {one.calling_ae for one in inputs}
-        if seen.urgent or callers & set(self.assembly.urgent_callers):
+        is_urgent = any(one.header is not None and one.header.urgent for one in inputs)
+        if is_urgent or callers & set(self.assembly.urgent_callers):
             return URGENT
         return BATCH if callers == {FETCHED} else ROUTINE
 
@@ -99,6 +163,10 @@ class Upkeep:
         expired = self.queue.expire_leases(self.clock())
         if expired:
             logger.warning("leases expired: %d jobs are queued again", expired)
+
+
+def _about(study: WaitingStudy) -> dict[str, object]:
+    return {"study": study_key(study.study_uid)}
 
 
 def start_clockwork(turns: Mapping[Callable[[], object], float]) -> BackgroundScheduler:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
-
+from daemon.dicom.header import Header
+from daemon.dicom.parse import read_header
 from daemon.errors import Rejected
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.withdrawals import Withdrawals
@@ -29,6 +29,7 @@ def withdraw(
     destinations: Sequence[str],
     study: tuple[int, Why],
     now: datetime,
+    first_series_number: int,
 ) -> Withdrawn:
     """Withdraw all results of a study that stand.
 
@@ -41,6 +42,8 @@ def withdraw(
     study : (int, Why)
         The study's id in the ledger, and the reason.
     now : datetime
+    first_series_number : int
+        As in the settings.
 
     Raises
     ------
@@ -54,20 +57,21 @@ def withdraw(
     standing = withdrawals.standing(study_id)
     if standing is None:
         raise Rejected("this study has no results that could be withdrawn")
-    example = _example(standing.results, outbox_dir)
+    header = _header(standing.results, outbox_dir)
     rejected = [
         PredecessorObject(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
         for one in standing.results
     ]
-    note = rejection_note(example, rejected, why, now)
-    [file] = outbox.write([note], outbox_dir, str(example.StudyInstanceUID))
+    note = rejection_note(header, rejected, why, now, first_series_number)
+    [file] = outbox.write([note], outbox_dir, header.study_uid)
     unsent = withdrawals.withdraw(standing, file, destinations, now)
     return Withdrawn(len(rejected), unsent)
 
 
-def _example(results: Sequence[ResultFile], outbox_dir: Path) -> Dataset:
+def _header(results: Sequence[ResultFile], outbox_dir: Path) -> Header:
+    """Return what one of our own files says of patient, study and order."""
     for one in results:
         file = outbox_dir / one.file
         if file.is_file():
-            return dcmread(file, stop_before_pixels=True)
+            return read_header(file)
     raise Rejected("the results are no longer in the outbox; reject them in the archive itself")

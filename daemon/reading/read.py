@@ -1,20 +1,24 @@
 """Read a study: every image ends with a category, or with the reason why it has none."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
 
 from daemon import outcome
+from daemon.dicom.agreement import disagreements
+from daemon.dicom.header import Header
+from daemon.errors import Unavailable
+from daemon.ledger.inputs import inputs_digest
 from daemon.logs import study_key
-from daemon.reading.decode import Decoded, NotReadable, read_header
-from daemon.reading.patient import disagreements
+from daemon.reading.decoded import Decoded
+from daemon.reading.meant import Meant
+from daemon.reading.refused import NotReadable
+from daemon.reading.sandbox import Decode, Describe
 from daemon.reading.sessions import Network, NetworkOutput
 from daemon.records import (
     Category,
@@ -33,9 +37,6 @@ logger = logging.getLogger(__name__)
 _TOGETHER = 64
 """Images handed to the network at once: bounds the memory of a study with many images."""
 
-_AGE = re.compile(r"^(\d{3})([DWMY])$")
-_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
@@ -49,11 +50,19 @@ class _Prepared:
 
 @dataclass(frozen=True, eq=False)
 class OpenStudy:
-    """A job whose images are decoded: `ready` for the network, the others with their reason."""
+    """A job whose images are decoded: `ready` for the network, the others with their reason.
+
+    `disagreements` names in what the headers of a study differ that a person has released.
+    """
 
     job: Job
     images: list[ImageReading]
-    ready: list[_Prepared]
+    ready: list[_Prepared] = field(default_factory=list)
+    disagreements: tuple[str, ...] = ()
+
+
+def _nothing() -> None:
+    """Keep no lease: nobody else wants the job."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +76,9 @@ class Reader:
     network: Network
     spool: Path
     settings_digest: str
-    decode: Callable[[Path], Decoded]
+    decode: Decode
+    describe: Describe
+    meant: Meant
 
     @property
     def identity(self) -> ModelIdentity:
@@ -87,26 +98,40 @@ class Reader:
         Raises
         ------
         Unavailable
-            The device failed; nothing was decided.
+            The device or the disk failed; nothing was decided.
         """
         opened = self.open(job, now)
         return opened if isinstance(opened, StudyReading) else self.infer([opened], now)[0]
 
-    def open(self, job: Job, now: datetime) -> OpenStudy | StudyReading:
-        """Decode and prepare the images of a job; a reading when there is nothing to infer."""
+    def open(
+        self, job: Job, now: datetime, keep: Callable[[], None] = _nothing
+    ) -> OpenStudy | StudyReading:
+        """Decode and prepare the images of a job; a reading when there is nothing to infer.
+
+        Parameters
+        ----------
+        job : Job
+        now : datetime
+        keep : callable
+            Called before each image, so that a lease lasts until all are decoded.
+
+        Raises
+        ------
+        Unavailable
+            The disk does not answer, or the decoder was ended.
+        """
         if job.reason is not None:
             return self.unread(job, job.reason, now)
-        if conflict := self._conflict(job):
-            logger.error("held, images disagree in: %s", ", ".join(conflict), extra=_context(job))
+        headers = [self._header(job, instance) for instance in job.instances]
+        differ = disagreements(headers)
+        if differ and not job.is_released:
+            logger.error("held, images disagree in: %s", ", ".join(differ), extra=_context(job))
             return self.unread(job, Reason.IDENTITY_CONFLICT, now)
-        opened = OpenStudy(job, [], [])
-        for index, instance in enumerate(job.instances):
-            try:
-                opened.ready.append(self._prepare(index, instance))
-                opened.images.append(_unread_image(instance, Reason.UNREADABLE))
-            except NotReadable as error:
-                logger.warning("not readable: %s", error, extra=_context(job))
-                opened.images.append(_unread_image(instance, error.reason))
+        images = [_not_analysed(header, Reason.UNREADABLE) for header in headers]
+        opened = OpenStudy(job, images, disagreements=tuple(differ))
+        for index in _presentation_first(headers):
+            keep()
+            self._open_image(opened, index)
         return opened if opened.ready else self._judged(opened, now)
 
     def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
@@ -122,62 +147,70 @@ class Reader:
             some = every[start : start + _TOGETHER]
             outputs = self._run([prepared for _, prepared in some])
             for row, (study, prepared) in enumerate(some):
-                instance = study.job.instances[prepared.index]
-                study.images[prepared.index] = self._image(instance, prepared, outputs, row)
+                unread = study.images[prepared.index]
+                study.images[prepared.index] = self._image(unread, prepared, outputs, row)
         return [self._judged(study, now) for study in studies]
 
     def unread(self, job: Job, reason: Reason, now: datetime) -> StudyReading:
         """Return the reading of a study that was not analysed at all, for one reason."""
-        images = [_unread_image(instance, reason) for instance in job.instances]
-        return self._study(job, images, now, (Category.NOT_ANALYSED, reason))
+        opened = OpenStudy(job, [self._unread(job, one, reason) for one in job.instances])
+        return self._study(opened, now, (Category.NOT_ANALYSED, reason))
 
-    def sources(self, job: Job) -> list[Dataset]:
-        """Return the headers of a job's images, in their order."""
-        return [read_header(self.spool / instance.file) for instance in job.instances]
-
-    def _judged(self, study: OpenStudy, now: datetime) -> StudyReading:
-        return self._study(study.job, study.images, now, outcome.of_study(study.images))
-
-    def _conflict(self, job: Job) -> list[str]:
-        """Name the attributes in which the images speak of different patients or studies."""
-        if len({instance.patient_key for instance in job.instances}) > 1:
-            return ["PatientID or IssuerOfPatientID"]
-        headers = []
-        for instance in job.instances:
-            try:
-                headers.append(read_header(self.spool / instance.file))
-            except NotReadable:
-                continue  # it will get its own reason; the others are compared
-        return disagreements(headers)
-
-    def _study(
-        self,
-        job: Job,
-        images: Sequence[ImageReading],
-        now: datetime,
-        verdict: tuple[Category, Reason | None],
-    ) -> StudyReading:
-        category, reason = verdict
-        return StudyReading(
-            study_uid=job.study_uid,
-            category=category,
-            reason=reason,
-            images=tuple(images),
-            model=self.identity,
-            settings_digest=self.settings_digest,
-            read_at=now,
-            supersedes=job.supersedes,
-        )
-
-    def _prepare(self, index: int, instance: Instance) -> _Prepared:
-        manifest = self.package.manifest
-        decoded = self.decode(self.spool / instance.file)
-        _check_meant_for(decoded.header, manifest)
+    def _unread(self, job: Job, instance: Instance, reason: Reason) -> ImageReading:
         try:
-            tensor, placement = prepare(decoded.radiograph, manifest.pixels)
+            header = self._header(job, instance)
+        except Unavailable:  # a report that names the image is better than none
+            header = _named(job, instance)
+        return _not_analysed(header, reason)
+
+    def _header(self, job: Job, instance: Instance) -> Header:
+        """Return an image's header, read now where nobody has read it yet."""
+        if instance.header is not None:
+            return instance.header
+        return self.describe(self.spool / instance.file, _named(job, instance))
+
+    def _open_image(self, opened: OpenStudy, index: int) -> None:
+        """Decode one image, or note why it is not read."""
+        image, instance = opened.images[index], opened.job.instances[index]
+        try:
+            opened.ready.append(self._prepare(opened, index, self.spool / instance.file))
+        except NotReadable as error:
+            logger.warning("not analysed: %s", error, extra=_context(opened.job))
+            opened.images[index] = replace(image, reason=error.reason)
+
+    def _prepare(self, opened: OpenStudy, index: int, file: Path) -> _Prepared:
+        header = opened.images[index].header
+        if header is not None:
+            if reason := self.meant.objection(header):
+                raise NotReadable(reason, reason.value)
+            if header.for_processing and _has_presentation(opened, header):
+                raise NotReadable(Reason.PRESENTATION_READ, Reason.PRESENTATION_READ.value)
+        decoded = self.decode(file)
+        try:
+            tensor, placement = prepare(decoded.radiograph, self.package.manifest.pixels)
         except ValueError as error:
             raise NotReadable(Reason.UNREADABLE, str(error)) from error
         return _Prepared(index, decoded, tensor, placement)
+
+    def _judged(self, study: OpenStudy, now: datetime) -> StudyReading:
+        return self._study(study, now, outcome.of_study(study.images))
+
+    def _study(
+        self, study: OpenStudy, now: datetime, verdict: tuple[Category, Reason | None]
+    ) -> StudyReading:
+        category, reason = verdict
+        return StudyReading(
+            study_uid=study.job.study_uid,
+            category=category,
+            reason=reason,
+            images=tuple(study.images),
+            model=self.identity,
+            settings_digest=self.settings_digest,
+            read_at=now,
+            supersedes=study.job.supersedes,
+            inputs_digest=inputs_digest(study.job.instances),
+            disagreements=study.disagreements,
+        )
 
     def _run(self, ready: Sequence[_Prepared]) -> dict[str, NetworkOutput]:
         """Run the network until every finding has its evidence.
@@ -196,7 +229,7 @@ class Reader:
 
     def _image(
         self,
-        instance: Instance,
+        unread: ImageReading,
         prepared: _Prepared,
         outputs: dict[str, NetworkOutput],
         row: int,
@@ -204,10 +237,13 @@ class Reader:
         manifest = self.package.manifest
         first = next(iter(outputs.values()))
         seen = replace(
-            _unread_image(instance, Reason.NOT_A_WRIST),
+            unread,
+            reason=Reason.NOT_A_WRIST,
             radiograph=prepared.decoded.radiograph,
             placement=prepared.placement,
             input_size=manifest.pixels.size,
+            grey=prepared.decoded.grey,
+            notes=prepared.decoded.notes,
         )
         if not _passes_gate(first, row, manifest):
             return seen
@@ -226,8 +262,28 @@ class Reader:
         )
 
 
-def _unread_image(instance: Instance, reason: Reason) -> ImageReading:
-    return ImageReading(instance.sop_instance_uid, Category.NOT_ANALYSED, reason)
+def _named(job: Job, instance: Instance) -> Header:
+    """Return the header of an image of which only the ledger knows anything."""
+    return Header(instance.sop_class_uid, instance.sop_instance_uid, job.study_uid)
+
+
+def _not_analysed(header: Header, reason: Reason) -> ImageReading:
+    return ImageReading(header.sop_instance_uid, Category.NOT_ANALYSED, reason, header=header)
+
+
+def _presentation_first(headers: Sequence[Header]) -> list[int]:
+    """Return the images' places, those for processing last: they count where no other does."""
+    return sorted(range(len(headers)), key=lambda index: headers[index].for_processing)
+
+
+def _has_presentation(opened: OpenStudy, raw: Header) -> bool:
+    """Tell whether the same view of the same side is ready to be read, made for presentation."""
+    headers = (opened.images[prepared.index].header for prepared in opened.ready)
+    return any(
+        (one.view, one.side) == (raw.view, raw.side) and not one.for_processing
+        for one in headers
+        if one is not None
+    )
 
 
 def _context(job: Job) -> dict[str, object]:
@@ -238,22 +294,3 @@ def _passes_gate(output: NetworkOutput, row: int, manifest: Manifest) -> bool:
     if manifest.gate is None or output.gate is None:
         return True
     return bool(1.0 / (1.0 + np.exp(-float(output.gate[row]))) >= manifest.gate.threshold)
-
-
-def _check_meant_for(header: Dataset, manifest: Manifest) -> None:
-    """Compare body part and age with what the package is for; what is absent is not held against.
-
-    The pixels are asked too (the package's gate): a tag alone proves nothing.
-    """
-    body_part = str(header.get("BodyPartExamined") or "").upper()
-    if body_part and body_part not in manifest.body_parts:
-        raise NotReadable(Reason.NOT_A_WRIST, "BodyPartExamined names another part of the body")
-    age = _age_years(header)
-    low, high = manifest.min_age_years, manifest.max_age_years
-    if age is not None and ((low is not None and age < low) or (high is not None and age > high)):
-        raise NotReadable(Reason.AGE_OUT_OF_RANGE, "the patient's age is outside the model's range")
-
-
-def _age_years(header: Dataset) -> float | None:
-    match = _AGE.match(str(header.get("PatientAge") or ""))
-    return int(match[1]) * _YEARS[match[2]] if match else None

@@ -1,76 +1,117 @@
-"""Decode in a child process with limits: a hostile image takes down the child, never the daemon.
+"""Open stored objects in a child process with limits: a hostile one takes down the child only.
 
 Decoders are native code fed by the network. In the trials behind this design one header cost 7 GB
-and 48 s, and one plug-in panicked past every handler. The child has limits on memory and CPU time
-(setrlimit) and a deadline; when it dies, the image is unreadable and the next one gets a new child.
+and 48 s, and one plug-in panicked past every handler. The child (`daemon.reading.child`) has limits
+on memory and CPU time and a deadline.
+
+=============================  ===================================================================
+the child                      and then
+=============================  ===================================================================
+answers                        the image is read, or has the reason why not
+breaks a limit, or crashes     the image is unreadable; the next one gets a new child
+is killed by somebody else     the image gets one new child: the kernel (out of memory) or a person
+                               may have meant another; if that is killed too, the study waits
+=============================  ===================================================================
 
 The child answers with a JSON description, then the raw arrays: nothing it says is unpickled.
 """
 
 import json
-import resource
+import logging
+import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Timer
-from typing import IO, Any
+from typing import IO, Any, Literal
 
-import numpy as np
+from pydantic import ValidationError
 
+from daemon.dicom.header import Header
 from daemon.errors import Unavailable
-from daemon.reading.decode import Decoded, NotReadable, decode, read_header
+from daemon.reading.decoded import Decoded, decoded_from
+from daemon.reading.refused import NotReadable
 from daemon.records import Reason
 from daemon.settings import Reading
-from model.pixels import Radiograph
 
-_LENGTH = struct.Struct(">II")
+logger = logging.getLogger(__name__)
+
+LENGTHS = struct.Struct(">II")
 """Bytes of the description, bytes of the arrays."""
+_HEADER_WITHIN_S = 10.0
+_LAST_WORDS_S = 0.5
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that a limit or a crash of ours does not send; our own deadline is told apart."""
+
+Decode = Callable[[Path], Decoded]
+Describe = Callable[[Path, Header], Header]
+
+
+class _KilledFromOutside(Exception):
+    """The child died of a signal that somebody else sent."""
 
 
 @dataclass(eq=False)
 class Decoder:
-    """A decoding child, started when first needed and again after it died."""
+    """A child, started when first needed and again after it died; for one thread at a time.
+
+    `opens` tells those who list processes what it is for.
+    """
 
     settings: Reading
+    opens: Literal["images", "headers"] = "images"
     _child: "subprocess.Popen[bytes] | None" = None
     _lock: Lock = field(default_factory=Lock)
     _closed: bool = False
 
     def decode(self, file: Path) -> Decoded:
-        """Decode a stored object; see `daemon.reading.decode.decode`.
+        """Decode a stored object.
 
         Raises
         ------
         NotReadable
             Also when the child broke a limit.
         Unavailable
-            The daemon stops.
+            The disk does not answer, the child was killed from outside twice, or the daemon stops.
         """
-        with self._lock:
-            description, arrays = self._ask(file)
-        if "reason" in description:
-            raise NotReadable(Reason(description["reason"]), description["detail"])
-        shape = (int(description["rows"]), int(description["columns"]))
-        values = np.frombuffer(arrays, np.float32, count=shape[0] * shape[1]).reshape(shape)
-        padding = None
-        if description["padded"]:
-            bits = np.frombuffer(arrays, np.uint8, offset=values.nbytes)
-            padding = np.unpackbits(bits, count=values.size).reshape(shape).astype(bool)
-        spacing = description["spacing_mm"]
-        radiograph = Radiograph(
-            values=values,
-            inverted=description["inverted"],
-            spacing_mm=(spacing[0], spacing[1]) if spacing else None,
-            aspect=description["aspect"],
-            padding=padding,
-            laterality=description["laterality"],
-            view=description["view"],
+        description, arrays = self._twice("decode", file, self.settings.decode_timeout_s)
+        return decoded_from(description, arrays)
+
+    def describe(self, file: Path, named: Header) -> Header:
+        """Read a stored object's header.
+
+        Parameters
+        ----------
+        file : Path
+        named : Header
+            What the ledger knows of it: its UIDs.
+
+        Returns
+        -------
+        Header
+            With these UIDs; where nothing can be read it says nothing else.
+
+        Raises
+        ------
+        Unavailable
+            As for `decode`.
+        """
+        try:
+            description, _ = self._twice("describe", file, _HEADER_WITHIN_S)
+            said = Header.from_json(description["header"])
+        except (NotReadable, ValidationError):
+            return replace(named, unreadable=("data set",))
+        return replace(
+            said,
+            sop_class_uid=named.sop_class_uid,
+            sop_instance_uid=named.sop_instance_uid,
+            study_uid=named.study_uid,
         )
-        return Decoded(read_header(file), radiograph)
 
     def close(self) -> None:
         """End the child, whatever it does at the moment."""
@@ -80,58 +121,92 @@ class Decoder:
         with self._lock:
             self._end()
 
-    def _ask(self, file: Path) -> tuple[dict[str, Any], bytes]:
+    def _twice(self, what: str, file: Path, within_s: float) -> tuple[dict[str, Any], bytes]:
+        """Ask the child, and a new one where somebody killed it."""
+        with self._lock:
+            try:
+                answer = self._ask(what, file, within_s)
+            except _KilledFromOutside:
+                logger.warning("a decoder was killed from outside: its image gets a new one")
+                try:
+                    answer = self._ask(what, file, within_s)
+                except _KilledFromOutside as error:
+                    raise Unavailable("the decoder was killed from outside twice") from error
+        description = answer[0]
+        if "unavailable" in description:
+            raise Unavailable(f"spool: {description['unavailable']}")
+        if "reason" in description:
+            raise NotReadable(Reason(description["reason"]), description["detail"])
+        return answer
+
+    def _ask(self, what: str, file: Path, within_s: float) -> tuple[dict[str, Any], bytes]:
         if self._closed:
             raise Unavailable("the decoder was ended")
         child = self._child or self._start()
-        deadline = Timer(self.settings.decode_timeout_s, child.kill)
+        overdue: list[bool] = []
+
+        def end() -> None:
+            overdue.append(True)
+            child.kill()
+
+        deadline = Timer(within_s, end)
         deadline.start()
         try:
-            request = {"file": str(file), "settings": self.settings.model_dump()}
+            request = {"do": what, "file": str(file), "settings": self.settings.model_dump_json()}
             _pipe(child.stdin).write(json.dumps(request).encode() + b"\n")
             _pipe(child.stdin).flush()
-            sizes = _LENGTH.unpack(_exactly(_pipe(child.stdout), _LENGTH.size))
+            sizes = LENGTHS.unpack(_exactly(_pipe(child.stdout), LENGTHS.size))
             description = json.loads(_exactly(_pipe(child.stdout), sizes[0]))
             return description, _exactly(_pipe(child.stdout), sizes[1])
         except (EOFError, OSError) as error:
-            self._end()
-            if self._closed:  # it is not the image's fault
-                raise Unavailable("the decoder was ended") from error
+            self._judge(self._end(), is_overdue=bool(overdue))
             raise NotReadable(
                 Reason.UNREADABLE, "the decoder broke its limits of time or memory, or crashed"
             ) from error
         finally:
             deadline.cancel()
 
+    def _judge(self, code: int, *, is_overdue: bool) -> None:
+        """Say whose fault it was that the child died: return where it was the image's."""
+        if self._closed:
+            raise Unavailable("the decoder was ended")
+        if not is_overdue and -code in _FROM_OUTSIDE:
+            raise _KilledFromOutside
+
     def _start(self) -> "subprocess.Popen[bytes]":
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "daemon.reading.sandbox"],
+            [sys.executable, "-m", "daemon.reading.child", self.opens],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         return self._child
 
-    def _end(self) -> None:
-        if self._child is None:
-            return
-        self._child.kill()
-        self._child.wait()
-        for stream in (self._child.stdin, self._child.stdout):
+    def _end(self) -> int:
+        """End the child; returns how it ended, as `subprocess` says it."""
+        child, self._child = self._child, None
+        if child is None:
+            return 0
+        with suppress(subprocess.TimeoutExpired):  # one that died by itself shows how
+            child.wait(_LAST_WORDS_S)
+        child.kill()
+        code = child.wait()
+        for stream in (child.stdin, child.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):  # a request the dead child never read
                     stream.close()
-        self._child = None
+        return code
 
 
 class Decoders:
-    """Several decoding children: as many images are decoded at once, each in its own process."""
+    """Several children: as many images are decoded at once; one more reads headers."""
 
     def __init__(self, settings: Reading, number: int) -> None:
         self._all = [Decoder(settings) for _ in range(number)]
         self._free: SimpleQueue[Decoder] = SimpleQueue()
         for one in self._all:
             self._free.put(one)
+        self._for_headers = Decoder(settings, "headers")
 
     def decode(self, file: Path) -> Decoded:
         """Decode with the next child that is free; see `Decoder.decode`."""
@@ -141,9 +216,13 @@ class Decoders:
         finally:
             self._free.put(decoder)
 
+    def describe(self, file: Path, named: Header) -> Header:
+        """Read a header, without waiting for an image; see `Decoder.describe`."""
+        return self._for_headers.describe(file, named)
+
     def close(self) -> None:
         """End the children."""
-        for one in self._all:
+        for one in (*self._all, self._for_headers):
             one.close()
 
 
@@ -158,49 +237,3 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     if len(data) < size:
         raise EOFError
     return data
-
-
-def answer(file: Path, settings: Reading) -> tuple[dict[str, Any], bytes]:
-    """Decode in this process, and describe the result in plain values and bytes."""
-    try:
-        radiograph = decode(file, settings.max_pixels).radiograph
-    except NotReadable as error:
-        return {"reason": error.reason.value, "detail": str(error)}, b""
-    padding = radiograph.padding
-    description = {
-        "rows": radiograph.values.shape[0],
-        "columns": radiograph.values.shape[1],
-        "inverted": radiograph.inverted,
-        "spacing_mm": radiograph.spacing_mm,
-        "aspect": radiograph.aspect,
-        "padded": padding is not None,
-        "laterality": radiograph.laterality,
-        "view": radiograph.view,
-    }
-    mask = b"" if padding is None else np.packbits(padding).tobytes()
-    return description, radiograph.values.tobytes() + mask
-
-
-def _limit(settings: Reading) -> None:
-    """Allow the coming image its share of CPU time, on top of what was used so far."""
-    memory = settings.decode_memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_s = int(used.ru_utime + used.ru_stime + settings.decode_timeout_s) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def _serve() -> None:
-    """Answer requests, one JSON line each, until the parent closes the pipe."""
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
-        settings = Reading.model_validate(request["settings"])
-        _limit(settings)
-        description, arrays = answer(Path(request["file"]), settings)
-        text = json.dumps(description).encode()
-        sys.stdout.buffer.write(_LENGTH.pack(len(text), len(arrays)) + text + arrays)
-        sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    _serve()

@@ -4,33 +4,33 @@
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-
-from pydicom import Dataset
+from typing import TypeVar
 
 from daemon.clock import Clock
 from daemon.crashpoints import crash_point
-from daemon.errors import Rejected, Unavailable
+from daemon.errors import Unavailable
 from daemon.ledger.queue import Queue
 from daemon.logs import study_key
 from daemon.reading.guard import Offline
 from daemon.reading.read import OpenStudy, Reader
-from daemon.records import Job, Reason, ResultFile, StudyReading
+from daemon.records import HELD, Job, Reason, ResultFile, StudyReading, Withdrawal
 from daemon.settings import Reading
 
 logger = logging.getLogger(__name__)
 
-HELD = "alert_identity_conflict"
+HELD_STUDY = "alert_study_held"
 QUARANTINED = "alert_study_quarantined"
 UNREPORTED = "alert_no_report"
 OFFLINE = "alert_model_offline"
 """Counters in the ledger: what a person should look at, shown by `wristd status`."""
 
-Reporter = Callable[[StudyReading, Sequence[Dataset]], list[ResultFile]]
-"""Turns a reading and its sources' headers into result objects in the outbox."""
+Reporter = Callable[[StudyReading, Withdrawal | None], list[ResultFile]]
+"""Turns a reading into result objects in the outbox, and withdraws what must not stand any more."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +73,7 @@ class Worker:
         if job.attempt > self.settings.max_attempts:
             self._give_up(job, Reason.FAILED_REPEATEDLY)
             return None
-        opened = None
-        with self._settling_errors(job):
-            crash_point("read:before")
-            opened = self.reader.open(job, self.clock())
-        return opened  # noqa: RET504 - None after an error
+        return self._attempt(job, lambda: self._open(job))
 
     def infer(self, studies: Sequence[OpenStudy]) -> list[tuple[Job, StudyReading | None]]:
         """Read opened studies together; None after an error.
@@ -89,61 +85,67 @@ class Worker:
         if len(studies) > 1:
             try:
                 readings = self.reader.infer(studies, self.clock())
+                return [(one.job, it) for one, it in zip(studies, readings, strict=True)]
             except Unavailable as error:
                 logger.warning("%d studies failed together: %s", len(studies), error)
-            else:
-                return [(one.job, it) for one, it in zip(studies, readings, strict=True)]
+            except Exception:  # a defect of ours, met by one of them: each is tried alone
+                logger.exception("%d studies failed together", len(studies))
         return [(study.job, self._infer(study)) for study in studies]
 
     def settle(self, job: Job, reading: StudyReading) -> None:
         """Report a reading and settle its job."""
-        with self._settling_errors(job):
-            self._keep(job)
-            self._settle(job, reading)
+        self._attempt(job, lambda: self._settle(job, reading))
 
     def give_back(self, job: Job) -> None:
         """Return a job untouched, because the daemon stops."""
         self.queue.give_back(job, self.clock())
 
+    def _open(self, job: Job) -> OpenStudy | StudyReading:
+        crash_point("read:before")
+        return self.reader.open(job, self.clock(), lambda: self._keep(job))
+
     def _keep(self, job: Job) -> None:
-        """Prolong a lease of which others have used up half: jobs wait for each other here."""
+        """Prolong a lease of which others have used up half: jobs wait for each other here.
+
+        An image may take its own limit of time to decode, and once more in a new child.
+        """
         now, lease = self.clock(), timedelta(seconds=self.settings.lease_s)
+        longest = lease + 2 * timedelta(seconds=self.settings.decode_timeout_s)
         if job.lease_until - now < lease / 2:
-            self.queue.prolong(job, now, lease)
+            self.queue.prolong(job, now, longest)
 
     def _infer(self, study: OpenStudy) -> StudyReading | None:
-        reading = None
-        with self._settling_errors(study.job):
-            try:
-                [reading] = self.reader.infer([study], self.clock())
-            except Offline:
-                self.queue.ledger.count(OFFLINE)
-                reading = self.reader.unread(study.job, Reason.MODEL_OFFLINE, self.clock())
-        return reading
+        return self._attempt(study.job, lambda: self._read(study))
 
-    @contextmanager
-    def _settling_errors(self, job: Job) -> Iterator[None]:
-        """Decide what an error means for a job: refused for good, or tried again later."""
+    def _read(self, study: OpenStudy) -> StudyReading:
         try:
-            yield
-        except Rejected as error:
-            self._refuse(job, error)
+            return self.reader.infer([study], self.clock())[0]
+        except Offline:
+            self.queue.ledger.count(OFFLINE)
+            return self.reader.unread(study.job, Reason.MODEL_OFFLINE, self.clock())
+
+    def _attempt(self, job: Job, step: Callable[[], Result]) -> Result | None:
+        """Do one step of a job; an error costs it an attempt, and the step gives None."""
+        try:
+            return step()
         except (Unavailable, OSError, MemoryError) as error:
             self._try_later(job, error)
         except Exception as error:  # a defect of ours costs an attempt; the last one has an outcome
             logger.exception("reading failed", extra=_context(job))
             self._try_later(job, error)
+        return None
 
     def _settle(self, job: Job, reading: StudyReading) -> None:
-        held = reading.reason is Reason.IDENTITY_CONFLICT
-        results = [] if held else self.report(reading, self.reader.sources(job))
+        self._keep(job)
+        results = self.report(reading, job.withdrawal)
         crash_point("report:before-finish")
         if not self.queue.finish(job, reading, results, self.destinations, self.clock()):
             logger.warning("lease lost: another worker has the study", extra=_context(job))
             return
         crash_point("report:after-finish")
+        held = reading.reason in HELD
         if held:
-            self.queue.ledger.count(HELD)
+            self.queue.ledger.count(HELD_STUDY)
         words = f"{reading.category} ({reading.reason})" if reading.reason else reading.category
         level = logging.WARNING if held else logging.INFO
         logger.log(level, "read: %s, %d results", words, len(results), extra=_context(job))
@@ -157,19 +159,14 @@ class Worker:
         not_before = now + timedelta(seconds=self.settings.retry_delay_s)
         self.queue.retry(job, f"{type(error).__name__}", now, not_before)
 
-    def _refuse(self, job: Job, error: Rejected) -> None:
-        """Settle a study whose results broke a rule: no attempt would make others."""
-        logger.error("results refused: %s", error, extra=_context(job))
-        self._give_up(job, Reason.INVALID_RESULT)
-
     def _give_up(self, job: Job, reason: Reason) -> None:
-        """Settle a study that cannot be read or reported: it still gets its explicit outcome."""
+        """Settle a study that cannot be read: it still gets its explicit outcome, and a report."""
         logger.error("study quarantined: %s", reason, extra=_context(job))
         self.queue.ledger.count(QUARANTINED)
         reading = self.reader.unread(job, reason, self.clock())
         try:
-            results = self.report(reading, self.reader.sources(job))
-        except Exception:  # what ended its reading may end this too; its outcome is kept
+            results = self.report(reading, job.withdrawal)
+        except Exception:  # a disk that is full, or a defect in the report of last resort
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
             results = []

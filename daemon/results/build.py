@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from pydicom import Dataset
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from daemon.records import Reason, StudyReading
+from daemon.dicom.header import Header
+from daemon.records import HELD, StudyReading
+from daemon.results.attempt import LeftOut, attempt, refuse
 from daemon.results.capture import build_captures
 from daemon.results.frame import plain_copy
 from daemon.results.instance import Basis
 from daemon.results.presentation import presentation_states
 from daemon.results.report import build_report
-from daemon.results.result import ResultObject
+from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import check_identity
 from daemon.settings import Destination, Report, WebDestination
 
@@ -26,57 +28,70 @@ _REPORT_CLASSES: dict[str, UID] = {
 
 def build_results(
     reading: StudyReading,
-    sources: Sequence[Dataset],
     report: Report,
     destinations: Sequence[Destination | WebDestination] = (),
+    left_out: LeftOut = refuse,
 ) -> list[ResultObject]:
     """Make the result objects of a reading.
 
     Parameters
     ----------
     reading : StudyReading
-    sources : sequence of Dataset
-        The headers of the images, in the order of `reading.images`.
+        Every image with its header.
     report : Report
         The settings that shape results.
     destinations : sequence of Destination or WebDestination
         Where they go: a report of each class that one of them wants; without any, Comprehensive
         3D SR.
+    left_out : LeftOut
+        Told of every object that cannot be made; without it that raises.
 
     Returns
     -------
     list of ResultObject
-        Empty when the study is held because of an identity conflict: whose result would it be?
+        Empty when the study is held: whose result would it be?
 
     Raises
     ------
-    InvalidResult
-        A result would not belong to the patient and study of its source.
     ValueError
-        The sources are not those of the reading.
+        There is no image, or one without its header.
     """
-    if reading.reason is Reason.IDENTITY_CONFLICT:
+    if reading.reason in HELD:
         return []
-    basis = Basis.of(reading, sources, report)
-    results = [*_reports(basis, destinations), *build_captures(basis)]
+    basis = Basis.of(reading, report)
+    results = [
+        attempt(Kind.REPORT, partial(_report, basis, sop_class, names), left_out)
+        for sop_class, names in wanted_reports(destinations).items()
+    ]
+    results += build_captures(basis, left_out)
     plain_copy.cache_clear()  # it holds the pixels of two images
     if report.presentation_state:
-        results += presentation_states(basis)
-    for result in results:
-        check_identity(result.dataset, basis.sources[0])
-    return results
+        results += presentation_states(basis, left_out)
+    identified = (
+        attempt(one.kind, partial(_identified, one, basis.issued_under), left_out)
+        for one in results
+        if one is not None
+    )
+    return [one for one in identified if one is not None]
 
 
-def _reports(
-    basis: Basis, destinations: Sequence[Destination | WebDestination]
-) -> list[ResultObject]:
-    """Return a report of each class that is wanted, addressed where there are two."""
+def wanted_reports(
+    destinations: Sequence[Destination | WebDestination],
+) -> dict[UID, tuple[str, ...]]:
+    """Return the classes of report that are wanted, and by whom where not all want the same."""
     wanted: dict[str, list[str]] = {}
     for destination in destinations:
         wanted.setdefault(destination.report, []).append(destination.name)
     if len(wanted) > 1:
-        return [
-            replace(build_report(basis, _REPORT_CLASSES[form]), destinations=tuple(names))
-            for form, names in sorted(wanted.items())
-        ]
-    return [build_report(basis, _REPORT_CLASSES[form]) for form in wanted or ("comprehensive-3d",)]
+        return {_REPORT_CLASSES[form]: tuple(names) for form, names in sorted(wanted.items())}
+    return {_REPORT_CLASSES[form]: () for form in wanted or ("comprehensive-3d",)}
+
+
+def _report(basis: Basis, sop_class: UID, names: tuple[str, ...]) -> ResultObject:
+    return replace(build_report(basis, sop_class), destinations=names)
+
+
+def _identified(result: ResultObject, header: Header) -> ResultObject:
+    """Let a result pass that belongs to the patient and study of its source."""
+    check_identity(result.dataset, header)
+    return result

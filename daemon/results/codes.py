@@ -3,6 +3,7 @@
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from daemon.dicom.coded import CodedValue
 from daemon.records import Category, Reason
 from model.findings import PRIVATE_SCHEME, CodedTerm
 
@@ -18,6 +19,7 @@ PROBABILITY = Code("122157", "DCM", "Probability")
 NORMALITY = Code("121402", "DCM", "Normality")
 SUMMARY_OF_ANALYSES = Code("111065", "DCM", "Summary of Analyses")
 IMPRESSION = Code("121073", "DCM", "Impression")
+COMMENT = Code("121106", "DCM", "Comment")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 SOURCE = Code("260753009", "SCT", "Source")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
@@ -70,8 +72,8 @@ REASONS = {
 }
 
 
-def code_of(term: CodedTerm) -> Code:
-    """Return the code of a finding."""
+def code_of(term: CodedTerm | CodedValue) -> Code:
+    """Return the code of a finding, or of what a header says."""
     return Code(term.value, term.scheme, term.meaning)
 
 

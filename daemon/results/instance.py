@@ -1,13 +1,15 @@
 """What every result object has: patient, study, series, equipment, and what makes it ours."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydicom import Dataset, FileDataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from daemon.dicom.agreement import issued_under
+from daemon.dicom.header import Header
 from daemon.identity import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -30,17 +32,25 @@ from daemon.settings import Report
 class Basis:
     """All that the results of one reading are made from.
 
-    `sources` are the headers of the study's images, in the order of `reading.images`; `when` is the
-    time of the reading in the zone of the sources; `regions` holds a box, or None where there is no
-    usable evidence, by SOP Instance UID and finding, for all findings that are not negative.
+    `headers` are those of the study's images, in the order of `reading.images`; `issued_under` is
+    the one whose patient and study all results bear; `when` is the time of the reading in its
+    zone; `regions` holds a box, or None where there is no usable evidence, by SOP Instance UID and
+    finding, for all findings that are not negative.
     """
 
     reading: StudyReading
-    sources: tuple[Dataset, ...]
+    headers: tuple[Header, ...]
+    issued_under: Header
     report: Report
     uids: ResultUids
     when: datetime
     regions: Mapping[tuple[str, str], Box | None]
+
+    def numbered(self) -> Iterator[tuple[int, ImageReading, Header]]:
+        """Give every image with its number, which readers see, and its header."""
+        pairs = zip(self.reading.images, self.headers, strict=True)
+        for number, (image, header) in enumerate(pairs, start=1):
+            yield number, image, header
 
     def outlined(self, image: ImageReading) -> list[tuple[FindingScore, Box | None]]:
         """Return the findings on an image that are not negative, the worst first, and where."""
@@ -54,26 +64,29 @@ class Basis:
         return Language(self.report.language)
 
     @classmethod
-    def of(cls, reading: StudyReading, sources: Sequence[Dataset], report: Report) -> "Basis":
-        """Put a reading together with its sources.
+    def of(cls, reading: StudyReading, report: Report) -> "Basis":
+        """Put a reading together with the settings.
 
         Raises
         ------
         ValueError
-            There is no source, or the sources are not those of the reading.
+            There is no image, or one without its own header.
         """
-        if not sources:
-            raise ValueError("results need at least one source header")
-        expected = [image.sop_instance_uid for image in reading.images]
-        if [str(source.get("SOPInstanceUID", "")) for source in sources] != expected:
-            raise ValueError("the sources must be those of the reading, in its order")
-        when = local_time(reading.read_at, sources[0])
+        headers = tuple(_header_of(image) for image in reading.images)
+        issued = replace(issued_under(headers), study_uid=reading.study_uid)
+        when = local_time(reading.read_at, issued)
         regions = {
             (image.sop_instance_uid, score.finding): region_of(image, score.finding)
             for image in reading.images
             for score in leading(image)
         }
-        return cls(reading, tuple(sources), report, uids_of(reading), when, regions)
+        return cls(reading, headers, issued, report, uids_of(reading), when, regions)
+
+
+def _header_of(image: ImageReading) -> Header:
+    if image.header is None or image.header.sop_instance_uid != image.sop_instance_uid:
+        raise ValueError("an image has no header of its own")
+    return image.header
 
 
 @dataclass(frozen=True)
@@ -95,12 +108,12 @@ class Place:
 def new_instance(place: Place, basis: Basis) -> FileDataset:
     """Return a data set with the modules that all results share (PS3.3 C.7.1, C.7.2, C.7.3, C.12).
 
-    Patient and study come from the first source.
+    Patient and study are those that all results of the study are issued under.
     """
     sop_instance_uid = basis.uids.instance(place.kind, *place.name)
     dataset = FileDataset("", {}, file_meta=file_meta(place.sop_class, sop_instance_uid))
     dataset.preamble = b"\0" * 128
-    inherit(dataset, basis.sources[0])
+    inherit(dataset, basis.issued_under)
     dataset.SOPClassUID = place.sop_class
     dataset.SOPInstanceUID = sop_instance_uid
     _add_series(dataset, place, basis)

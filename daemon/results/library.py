@@ -11,11 +11,10 @@ from highdicom.sr import (
     NumContentItem,
     RelationshipTypeValues,
 )
-from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from daemon.dicom.header import Header
 from daemon.results import codes
-from daemon.results.header import laterality_of, text_of
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
@@ -24,19 +23,12 @@ _MODALITIES = {
     "CR": Code("CR", "DCM", "Computed Radiography"),
     "DX": Code("DX", "DCM", "Digital Radiography"),
 }
-_VIEWS = {
-    "PA": Code("272479007", "SCT", "postero-anterior"),
-    "AP": Code("399348003", "SCT", "antero-posterior"),
-    "LL": Code("399173006", "SCT", "left lateral"),
-    "RL": Code("399198007", "SCT", "right lateral"),
-}
-"""CID 4010, for the values of ViewPosition that name one view without doubt."""
 
 
-def image_library(sources: Sequence[Dataset]) -> ContainerContentItem:
+def image_library(headers: Sequence[Header]) -> ContainerContentItem:
     """Return the library of all images, analysed or not."""
     group = _container(Code("126200", "DCM", "Image Library Group"))
-    group.ContentSequence.extend([_entry(source) for source in sources])
+    group.ContentSequence.extend([_entry(header) for header in headers])
     library = _container(Code("111028", "DCM", "Image Library"))
     library.ContentSequence.append(group)
     return library
@@ -48,24 +40,25 @@ def _container(name: Code) -> ContainerContentItem:
     return container
 
 
-def _entry(source: Dataset) -> ImageContentItem:
+def _entry(header: Header) -> ImageContentItem:
     entry = ImageContentItem(
         name=codes.SOURCE,
-        referenced_sop_class_uid=source.SOPClassUID,
-        referenced_sop_instance_uid=source.SOPInstanceUID,
+        referenced_sop_class_uid=header.sop_class_uid,
+        referenced_sop_instance_uid=header.sop_instance_uid,
         relationship_type=_CONTAINS,
     )
-    descriptors = _coded_descriptors(source) + _measured_descriptors(source)
+    descriptors = _coded_descriptors(header) + _measured_descriptors(header)
     if descriptors:
         entry.ContentSequence = ContentSequence(descriptors)
     return entry
 
 
-def _coded_descriptors(source: Dataset) -> list[ContentItem]:
+def _coded_descriptors(header: Header) -> list[ContentItem]:
+    view = header.view_code
     said = {
-        Code("121139", "DCM", "Modality"): _MODALITIES.get(text_of(source, "Modality")),
-        Code("111027", "DCM", "Image Laterality"): codes.SIDES.get(laterality_of(source) or ""),
-        Code("111031", "DCM", "Image View"): _VIEWS.get(text_of(source, "ViewPosition").upper()),
+        Code("121139", "DCM", "Modality"): _MODALITIES.get(header.modality),
+        Code("111027", "DCM", "Image Laterality"): codes.SIDES.get(header.side or ""),
+        Code("111031", "DCM", "Image View"): codes.code_of(view) if view else None,
     }
     return [
         CodeContentItem(name=name, value=value, relationship_type=_ACQUISITION)
@@ -74,11 +67,11 @@ def _coded_descriptors(source: Dataset) -> list[ContentItem]:
     ]
 
 
-def _measured_descriptors(source: Dataset) -> list[ContentItem]:
-    down, across = source.get("ImagerPixelSpacing") or (None, None)
+def _measured_descriptors(header: Header) -> list[ContentItem]:
+    down, across = header.imager_spacing or (None, None)
     said = (
-        (Code("110910", "DCM", "Pixel Data Rows"), source.get("Rows"), codes.PIXELS),
-        (Code("110911", "DCM", "Pixel Data Columns"), source.get("Columns"), codes.PIXELS),
+        (Code("110910", "DCM", "Pixel Data Rows"), header.rows, codes.PIXELS),
+        (Code("110911", "DCM", "Pixel Data Columns"), header.columns, codes.PIXELS),
         (Code("111026", "DCM", "Horizontal Pixel Spacing"), across, codes.MILLIMETRE),
         (Code("111066", "DCM", "Vertical Pixel Spacing"), down, codes.MILLIMETRE),
     )

@@ -17,20 +17,21 @@ from highdicom.sr import (
     MeasurementsAndQualitativeEvaluations,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
+    RelationshipTypeValues,
     SourceImageForMeasurementGroup,
     SourceImageForRegion,
+    TextContentItem,
     TrackingIdentifier,
 )
-from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER
-from daemon.records import Category, FindingScore, ImageReading, ModelIdentity, Reason
+from daemon.records import Category, FindingScore, ImageReading, ModelIdentity, Note, Reason
 from daemon.results import codes
-from daemon.results.header import anatomic_regions, laterality_of, text_of
 from daemon.results.instance import Basis
-from daemon.results.region import Box, whole
-from daemon.results.wording import display, score_text
+from daemon.results.region import Box, size_of, whole
+from daemon.results.wording import display, note_words, score_text
 from model.findings import FINDINGS
 
 Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
@@ -51,12 +52,10 @@ class _Content(TypedDict, total=False):
 def groups_of(basis: Basis) -> list[Group]:
     """Return the groups of all images, in their order; never empty."""
     groups: list[Group] = []
-    for number, (image, source) in enumerate(
-        zip(basis.reading.images, basis.sources, strict=True), start=1
-    ):
+    for number, image, header in basis.numbered():
         if image.category is Category.NOT_ANALYSED:
-            groups.append(_unread(basis, image, source, number))
-        groups.extend(_scored(basis, image, source, score) for score in image.scores)
+            groups.append(_unread(basis, image, header, number))
+        groups.extend(_scored(basis, image, header, score) for score in image.scores)
     return groups
 
 
@@ -98,7 +97,7 @@ def _whose_points(basis: Basis, score: FindingScore) -> str:
     return "of the model package"
 
 
-def _scored(basis: Basis, image: ImageReading, source: Dataset, score: FindingScore) -> Group:
+def _scored(basis: Basis, image: ImageReading, header: Header, score: FindingScore) -> Group:
     probability = Measurement(
         name=codes.PROBABILITY,
         value=round(score.probability, 6),
@@ -107,13 +106,14 @@ def _scored(basis: Basis, image: ImageReading, source: Dataset, score: FindingSc
     )
     label = f"{display(score.finding)} {score_text(score)} - {score.category}"
     group = _group(
-        source,
+        image,
+        header,
         basis.regions.get((image.sop_instance_uid, score.finding)),
         tracking_identifier=TrackingIdentifier(
             uid=basis.uids.tracking(image.sop_instance_uid, score.finding), identifier=label
         ),
         finding_type=codes.code_of(FINDINGS[score.finding].code),
-        finding_sites=_sites(source),
+        finding_sites=_sites(header),
         qualitative_evaluations=[
             _evaluation(codes.NORMALITY, codes.NORMALITIES[score.category]),
             _evaluation(codes.CATEGORY, codes.CATEGORIES[score.category]),
@@ -123,10 +123,11 @@ def _scored(basis: Basis, image: ImageReading, source: Dataset, score: FindingSc
     return group
 
 
-def _unread(basis: Basis, image: ImageReading, source: Dataset, number: int) -> Group:
+def _unread(basis: Basis, image: ImageReading, header: Header, number: int) -> Group:
     reason = image.reason or Reason.UNREADABLE
     return _group(
-        source,
+        image,
+        header,
         None,
         tracking_identifier=TrackingIdentifier(
             uid=basis.uids.tracking(image.sop_instance_uid, Category.NOT_ANALYSED),
@@ -141,34 +142,40 @@ def _unread(basis: Basis, image: ImageReading, source: Dataset, number: int) -> 
     )
 
 
-def _group(source: Dataset, found: Box | None, **content: Unpack[_Content]) -> Group:
-    """Return a group with a region; without one where the header does not tell the image's size."""
-    rows, columns = source.get("Rows"), source.get("Columns")
-    reference = (source.SOPClassUID, source.SOPInstanceUID)
-    if not rows or not columns:
-        return MeasurementsAndQualitativeEvaluations(
-            source_images=[SourceImageForMeasurementGroup(*reference)], **content
+def _group(
+    image: ImageReading, header: Header, found: Box | None, **content: Unpack[_Content]
+) -> Group:
+    """Return a group with a region, where the image's size is known, and what is noted of it."""
+    reference = (header.sop_class_uid, header.sop_instance_uid)
+    size = size_of(image)
+    group: Group
+    if size is None:
+        sources = [SourceImageForMeasurementGroup(*reference)]
+        group = MeasurementsAndQualitativeEvaluations(source_images=sources, **content)
+    else:
+        region = ImageRegion(
+            graphic_type=GraphicTypeValues.POLYLINE,
+            graphic_data=(found or whole(*size)).corners(),
+            source_image=SourceImageForRegion(*reference),
         )
-    box = found or whole(int(rows), int(columns))
-    region = ImageRegion(
-        graphic_type=GraphicTypeValues.POLYLINE,
-        graphic_data=box.corners(),
-        source_image=SourceImageForRegion(*reference),
+        group = PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **content)
+    group[0].ContentSequence.extend(map(_comment, image.notes))
+    return group
+
+
+def _comment(note: Note) -> TextContentItem:
+    return TextContentItem(
+        codes.COMMENT, note_words(note), relationship_type=RelationshipTypeValues.CONTAINS
     )
-    return PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **content)
 
 
-def _sites(source: Dataset) -> list[FindingSite] | None:
+def _sites(header: Header) -> list[FindingSite] | None:
     """Return the part of the body that the header names, with its side; nothing is guessed."""
-    regions = [
-        Code(item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning)
-        for item in anatomic_regions(source)
-    ]
-    named = codes.SITES.get(text_of(source, "BodyPartExamined").upper())
-    site = named or next(iter(regions), None)
+    named = codes.SITES.get(header.body_part)
+    site = named or next(map(codes.code_of, header.regions), None)
     if site is None:
         return None
-    return [_site(site, codes.SIDES.get(laterality_of(source) or ""))]
+    return [_site(site, codes.SIDES.get(header.side or ""))]
 
 
 @lru_cache(maxsize=64)

@@ -5,15 +5,22 @@ so that a reader can switch them off. Grey values stay as the source's sender me
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from pydicom import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
+from daemon.dicom.grey import Grey
+from daemon.dicom.header import Header
+from daemon.dicom.values import decimal_text
 from daemon.records import Category, ImageReading
 from daemon.results.annotate import head_lines
-from daemon.results.header import body_part, laterality_of, text_of
+from daemon.results.attempt import LeftOut, attempt, refuse
+from daemon.results.header import body_part, put
 from daemon.results.instance import Basis, Place, new_instance
-from daemon.results.region import Box
+from daemon.results.luts import add_grey
+from daemon.results.references import image_item, series_of
+from daemon.results.region import Box, size_of
 from daemon.results.result import Kind, ResultObject
 from daemon.results.wording import BANNER, image_label
 
@@ -27,24 +34,23 @@ _BLACK = [0, 32896, 32896]
 _WHITE = [65535, 32896, 32896]
 """PCS values (CIELab, PS3.3 C.10.7.1.1)."""
 
-_RESCALE = ("RescaleIntercept", "RescaleSlope")
-_WINDOW = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 
+def presentation_states(basis: Basis, left_out: LeftOut = refuse) -> list[ResultObject]:
+    """Return one presentation state for each analysed image of which it is known how it is shown.
 
-def presentation_states(basis: Basis) -> list[ResultObject]:
-    """Return one presentation state for each analysed image."""
-    return [
-        _state(basis, image, source, number)
-        for number, (image, source) in enumerate(
-            zip(basis.reading.images, basis.sources, strict=True), start=1
-        )
-        if image.category is not Category.NOT_ANALYSED and image.radiograph is not None
+    `left_out` is told of those that cannot be made.
+    """
+    states = [
+        attempt(Kind.PRESENTATION, partial(_state, basis, image, image.grey, number), left_out)
+        for number, image, _header in basis.numbered()
+        if image.category is not Category.NOT_ANALYSED and image.grey is not None
     ]
+    return [state for state in states if state is not None]
 
 
-def _state(basis: Basis, image: ImageReading, source: Dataset, number: int) -> ResultObject:
-    side = laterality_of(source)
+def _state(basis: Basis, image: ImageReading, grey: Grey, number: int) -> ResultObject:
+    header = basis.headers[number - 1]
+    side = header.side
     place = Place(
         kind=Kind.PRESENTATION,
         sop_class=GrayscaleSoftcopyPresentationStateStorage,
@@ -55,49 +61,50 @@ def _state(basis: Basis, image: ImageReading, source: Dataset, number: int) -> R
         name=(image.sop_instance_uid,),
     )
     state = new_instance(place, basis)
-    body_part(state, source, side)
+    body_part(state, header, side)
     state.ContentLabel = "AI_RESULT"
-    state.ContentDescription = f"AI outlines, image {image_label(source, number)}"[:64]
+    state.ContentDescription = f"AI outlines, image {image_label(header, number)}"[:64]
     state.ContentCreatorName = "AI^WRISTD"
     state.PresentationCreationDate = state.ContentDate
     state.PresentationCreationTime = state.ContentTime
     del state.ContentDate, state.ContentTime
     # DCMTK's dcmpschk 3.6.7 takes no DT with an offset; InstanceCreationTime is in the same zone.
     state.ContributingEquipmentSequence[0].ContributionDateTime = f"{basis.when:%Y%m%d%H%M%S}"
-    state.ReferencedSeriesSequence = [_series(source)]
-    state.DisplayedAreaSelectionSequence = [_displayed_area(source)]
+    state.ReferencedSeriesSequence = [_series(header)]
+    state.DisplayedAreaSelectionSequence = [_displayed_area(image, header)]
     state.GraphicLayerSequence = [_layer()]
-    state.GraphicAnnotationSequence = [_annotation(basis, image, source)]
-    _keep_grey(state, source)
+    state.GraphicAnnotationSequence = [_annotation(basis, image, header)]
+    add_grey(state, grey)
     return ResultObject(place.kind, state)
 
 
-def _series(source: Dataset) -> Dataset:
+def _series(header: Header) -> Dataset:
     item = Dataset()
-    item.SeriesInstanceUID = source.SeriesInstanceUID
-    item.ReferencedImageSequence = [_image(source)]
+    put(item, "SeriesInstanceUID", series_of(header))
+    item.ReferencedImageSequence = [image_item(header)]
     return item
 
 
-def _image(source: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = source.SOPClassUID
-    item.ReferencedSOPInstanceUID = source.SOPInstanceUID
-    return item
+def _displayed_area(image: ImageReading, header: Header) -> Dataset:
+    """Show the whole image, its pixels in the source's proportions (C.10.4).
 
-
-def _displayed_area(source: Dataset) -> Dataset:
-    """Show the whole image, its pixels in the source's proportions (C.10.4)."""
+    Raises
+    ------
+    ValueError
+        Nobody knows how large the image is.
+    """
+    size = size_of(image)
+    if size is None:
+        raise ValueError("the image's size is not known")
     item = Dataset()
-    item.ReferencedImageSequence = [_image(source)]
+    item.ReferencedImageSequence = [image_item(header)]
     item.DisplayedAreaTopLeftHandCorner = [1, 1]
-    item.DisplayedAreaBottomRightHandCorner = [int(source.Columns), int(source.Rows)]
+    item.DisplayedAreaBottomRightHandCorner = [size[1], size[0]]
     item.PresentationSizeMode = "SCALE TO FIT"
-    spacing = next((source.get(one) for one in _SPACINGS if source.get(one)), None)
-    if spacing is not None and len(spacing) > 1 and all(float(part) > 0 for part in spacing):
-        item.PresentationPixelSpacing = [f"{float(part):.10g}" for part in spacing]
+    if header.spacing_mm is not None:
+        item.PresentationPixelSpacing = [decimal_text(part) for part in header.spacing_mm]
     else:
-        item.PresentationPixelAspectRatio = list(source.get("PixelAspectRatio") or (1, 1))
+        item.PresentationPixelAspectRatio = list(header.aspect or (1, 1))
     return item
 
 
@@ -109,9 +116,9 @@ def _layer() -> Dataset:
     return item
 
 
-def _annotation(basis: Basis, image: ImageReading, source: Dataset) -> Dataset:
+def _annotation(basis: Basis, image: ImageReading, header: Header) -> Dataset:
     item = Dataset()
-    item.ReferencedImageSequence = [_image(source)]
+    item.ReferencedImageSequence = [image_item(header)]
     item.GraphicLayer = _LAYER
     say = basis.say
     lines = [f"{line.subject}: {line.detail}" for line in head_lines(image, say)]
@@ -165,33 +172,4 @@ def _line_style(category: Category) -> Dataset:
     for keyword, value in _SHADOW.items():
         setattr(item, keyword, value)
     item.ShadowColorCIELabValue = _BLACK
-    return item
-
-
-def _keep_grey(state: Dataset, source: Dataset) -> None:
-    """Copy the grey pipeline: modality LUT, VOI LUT, polarity (C.11.1, C.11.8, C.11.6).
-
-    A presentation state replaces all three of the image; what it leaves out would be lost.
-    """
-    if "ModalityLUTSequence" in source:
-        state.ModalityLUTSequence = source.ModalityLUTSequence
-    elif all(keyword in source for keyword in _RESCALE):
-        for keyword in _RESCALE:
-            setattr(state, keyword, source.get(keyword))
-        state.RescaleType = text_of(source, "RescaleType") or "US"
-    voi = _voi(source)
-    if len(voi):
-        state.SoftcopyVOILUTSequence = [voi]
-    inverse = text_of(source, "PhotometricInterpretation") == "MONOCHROME1"
-    state.PresentationLUTShape = "INVERSE" if inverse else "IDENTITY"
-
-
-def _voi(source: Dataset) -> Dataset:
-    item = Dataset()
-    if "VOILUTSequence" in source:
-        item.VOILUTSequence = source.VOILUTSequence
-    elif source.get("WindowCenter") is not None and source.get("WindowWidth") is not None:
-        for keyword in _WINDOW:
-            if source.get(keyword):
-                setattr(item, keyword, source.get(keyword))
     return item

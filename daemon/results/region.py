@@ -95,6 +95,16 @@ def region_of(image: ImageReading, finding: str) -> Box | None:
     )
 
 
+def size_of(image: ImageReading) -> tuple[int, int] | None:
+    """Return rows and columns of an image; None where neither pixels nor header tell them."""
+    if image.radiograph is not None:
+        rows, columns = image.radiograph.values.shape
+        return int(rows), int(columns)
+    if image.header is not None and image.header.rows and image.header.columns:
+        return image.header.rows, image.header.columns
+    return None
+
+
 def whole(rows: int, columns: int) -> Box:
     """Return the box around a whole image."""
     return Box(0.0, 0.0, float(columns), float(rows))

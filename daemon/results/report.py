@@ -23,14 +23,15 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 
+from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER, PRODUCT
 from daemon.records import Category, ModelIdentity, StudyReading
 from daemon.results import codes
-from daemon.results.header import orders, procedure_codes
+from daemon.results.header import coded, orders
 from daemon.results.instance import Basis, Place, datetime_of, new_instance
 from daemon.results.library import image_library
 from daemon.results.measurements import groups_of
-from daemon.results.references import hierarchy
+from daemon.results.references import evidence, hierarchy
 from daemon.results.result import Kind, ResultObject
 from daemon.results.uids import device_uid
 from daemon.results.wording import impression
@@ -57,24 +58,18 @@ def build_report(basis: Basis, sop_class: UID = Comprehensive3DSRStorage) -> Res
 
 def _add_document(document: Dataset, basis: Basis) -> None:
     """Add the SR Document Series and General modules (PS3.3 C.17.1, C.17.2)."""
-    source = basis.sources[0]
+    header = basis.issued_under
     document.ReferencedPerformedProcedureStepSequence = []
-    document.PerformedProcedureCodeSequence = procedure_codes(source)
+    document.PerformedProcedureCodeSequence = coded(header.procedures)
     document.CompletionFlag = "COMPLETE"
     document.VerificationFlag = "UNVERIFIED"
     document.PreliminaryFlag = "PRELIMINARY"
     document.CodingSchemeIdentificationSequence = [codes.private_scheme_item()]
-    if requests := orders(source):
+    if requests := orders(header):
         document.ReferencedRequestSequence = requests
-    document.CurrentRequestedProcedureEvidenceSequence = hierarchy(
-        str(source.StudyInstanceUID),
-        [
-            (str(one.SeriesInstanceUID), str(one.SOPClassUID), str(one.SOPInstanceUID))
-            for one in basis.sources
-        ],
-    )
+    document.CurrentRequestedProcedureEvidenceSequence = evidence(header.study_uid, basis.headers)
     if reports := _predecessors(basis.reading, document.SOPClassUID):
-        document.PredecessorDocumentsSequence = hierarchy(str(source.StudyInstanceUID), reports)
+        document.PredecessorDocumentsSequence = hierarchy(header.study_uid, reports)
 
 
 def _predecessors(reading: StudyReading, sop_class: UID) -> list[tuple[str, str, str]]:
@@ -89,10 +84,9 @@ def _predecessors(reading: StudyReading, sop_class: UID) -> list[tuple[str, str,
 
 def _content(basis: Basis) -> Dataset:
     """Return the root of the content tree (TID 1500), its parts in the template's order."""
-    source = basis.sources[0]
     report = MeasurementReport(
         observation_context=_observer(basis.reading.model),
-        procedure_reported=_procedures(source),
+        procedure_reported=_procedures(basis.issued_under),
         imaging_measurements=groups_of(basis),
         title=Code("126000", "DCM", "Imaging Measurement Report"),
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
@@ -103,7 +97,7 @@ def _content(basis: Basis) -> Dataset:
     parts = []
     for part in root.ContentSequence:
         if part.ConceptNameCodeSequence[0].CodeValue == _IMAGING_MEASUREMENTS:
-            parts.append(image_library(basis.sources))
+            parts.append(image_library(basis.headers))
         parts.append(part)
     root.ContentSequence = ContentSequence([*parts, _overall(basis.reading)])
     return root
@@ -125,12 +119,8 @@ def _observer(model: ModelIdentity) -> ObservationContext:
     )
 
 
-def _procedures(source: Dataset) -> list[Code]:
-    copied = [
-        Code(item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning)
-        for item in procedure_codes(source)
-    ]
-    return copied or [codes.ANY_RADIOGRAPHY]
+def _procedures(header: Header) -> list[Code]:
+    return [codes.code_of(one) for one in header.procedures] or [codes.ANY_RADIOGRAPHY]
 
 
 def _overall(reading: StudyReading) -> ContainerContentItem:

@@ -19,6 +19,7 @@ from daemon.results.wording import (
     image_label,
     impression,
     leading,
+    note_words,
     outcome,
     score_text,
 )
@@ -35,6 +36,8 @@ _GAP = 28
 _ROW = 30
 _MOST_IMAGES = 6
 _MOST_ROWS = 9
+_MOST_LINES = 15
+"""Of the outcome in words, above what made the result."""
 _REDUCING_GAP = 1.1
 """Thumbnails of large images: average first to this many times their size; nobody sees it."""
 
@@ -59,7 +62,7 @@ def summary(basis: Basis) -> Sheet:
     _write_origin(sheet, basis)
     shown = _shown(basis.reading.images)
     for cell, index in zip(_cells(len(shown)), shown, strict=True):
-        title = image_label(basis.sources[index], index + 1, basis.say)
+        title = image_label(basis.headers[index], index + 1, basis.say)
         _draw_image(sheet, cell, (basis.reading.images[index], title), basis)
     hidden = len(basis.reading.images) - len(shown)
     note = basis.say("{count} more images: see the report", count=hidden) if hidden else ""
@@ -102,9 +105,16 @@ def _write_outcome(sheet: Sheet, basis: Basis) -> None:
     letters = Letters(58, COLOURS[category], bold=True)
     sheet.text((_EDGE + 66, _EDGE + 104), word, letters, width=room - 66)
     base = _EDGE + 166
-    for line in wrapped(impression(basis.reading, basis.say), 25, room):
-        sheet.text((_EDGE, base), line, Letters(25))
+    for line in _fitting(wrapped(impression(basis.reading, basis.say), 25, room), basis.say):
+        sheet.text((_EDGE, base), line, Letters(25), width=room)
         base += 36
+
+
+def _fitting(lines: Sequence[str], say: Language) -> Sequence[str]:
+    """Return the lines that there is room for; the last one says where the others are."""
+    if len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[: _MOST_LINES - 1], f"... {say('see the report')}"]
 
 
 def _write_origin(sheet: Sheet, basis: Basis) -> None:
@@ -145,12 +155,16 @@ def _operating_points(images: Sequence[ImageReading], say: Language) -> list[tup
 
 def _draw_image(sheet: Sheet, cell: _Cell, titled: tuple[ImageReading, str], basis: Basis) -> None:
     image, title = titled
-    rows = min(len(image.scores), _MOST_ROWS) or 1
+    rows = (min(len(image.scores), _MOST_ROWS) or 1) + len(image.notes)
     text_height = 42 + rows * _ROW
     height = cell.height - text_height
     _draw_thumbnail(sheet, _Cell(cell.left, cell.top, cell.width, height), image, basis)
     base = cell.top + height + 28
     sheet.text((cell.left, base), title, Letters(20, bold=True), width=cell.width)
+    for note in image.notes:
+        base += _ROW
+        words = note_words(note, basis.say)
+        sheet.text((cell.left, base), words, Letters(18, MUTED), width=cell.width)
     sheet.fill((cell.left, base + 11, cell.left + cell.width, base + 12), RULE)
     _write_scores(sheet, _Cell(cell.left, base + 12 + _ROW, cell.width, 0), image, basis.say)
 

@@ -1,9 +1,9 @@
 """The UIDs of all results: derived from what was read and with what, never drawn.
 
 The same study, images, model and settings give the same objects, however often a job is repeated:
-an archive that has them already keeps one copy. Whether an image could be analysed counts too, so
-that a reading that failed first and worked later replaces the first result and does not hide
-behind it. Times and scores do not count.
+an archive that has them already keeps one copy. Other content of an image gives other objects.
+Whether an image could be analysed counts too, so that a reading that failed first and worked later
+replaces the first result and does not hide behind it. Times and scores do not count.
 """
 
 from dataclasses import dataclass
@@ -40,8 +40,9 @@ def uids_of(reading: StudyReading) -> ResultUids:
         else image.sop_instance_uid
         for image in reading.images
     )
-    key = (reading.study_uid, reading.model.digest, reading.settings_digest, *images)
-    return ResultUids(key)
+    made_from = (reading.study_uid, reading.model.digest, reading.settings_digest)
+    content = (reading.inputs_digest,) if reading.inputs_digest else ()
+    return ResultUids((*made_from, *content, *images))
 
 
 def device_uid(model_digest: str) -> str:

@@ -1,7 +1,8 @@
 """The gate before the outbox: what is not valid is never sent.
 
 Our own checks always run; where dicom3tools is installed, dciodvfy has to report no error. A fault
-that dciodvfy finds in an identifier that was copied to the letter is the source's, not ours.
+that dciodvfy finds in an identifier that was copied to the letter is the source's, not ours. What
+it says may quote a header: only the tags that it names leave this module.
 """
 
 import re
@@ -13,9 +14,17 @@ from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+)
 from pydicom.valuerep import VR
 
+from daemon.dicom.header import Header
+from daemon.dicom.values import is_uid
 from daemon.errors import Rejected
 from daemon.identity import is_own_uid
 from daemon.results.header import IDENTIFIERS
@@ -48,9 +57,10 @@ _NEEDED_BY_REPORTS = (
     "ContentSequence",
     "CurrentRequestedProcedureEvidenceSequence",
 )
-_NEEDED_BY = {
-    "SR": _NEEDED_BY_REPORTS,
-    "PR": (
+_NEEDED_BY: dict[str, tuple[str, ...]] = {
+    Comprehensive3DSRStorage: _NEEDED_BY_REPORTS,
+    ComprehensiveSRStorage: _NEEDED_BY_REPORTS,
+    GrayscaleSoftcopyPresentationStateStorage: (
         "ContentLabel",
         "PresentationCreationDate",
         "PresentationLUTShape",
@@ -58,18 +68,24 @@ _NEEDED_BY = {
         "DisplayedAreaSelectionSequence",
         "GraphicAnnotationSequence",
     ),
-    "KO": (*_DATED, "ContentSequence", "CurrentRequestedProcedureEvidenceSequence"),
+    KeyObjectSelectionDocumentStorage: (
+        *_DATED,
+        "ContentSequence",
+        "CurrentRequestedProcedureEvidenceSequence",
+    ),
 }
-"""By modality; all others are pictures."""
+"""By SOP class; all others are pictures."""
 
-_COPIED_TAGS = tuple(
-    f"(0x{tag >> 16:04x},0x{tag & 0xFFFF:04x})"
-    for tag in (tag_for_keyword(keyword) for keyword in IDENTIFIERS)
-    if tag is not None
-)
+_FOREIGN_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "ReferencedSOPInstanceUID")
+"""May be another's, copied to the letter even where components begin with zeros."""
+
+_COPIED_TAGS = frozenset(map(tag_for_keyword, (*IDENTIFIERS, *_FOREIGN_UIDS)))
 _SUMMARY_LINE = "Dicom dataset contains invalid data values for Value Representations"
-_VALUE = re.compile(r"(?<=(?:= |e ))<.*?>")
-"""How dciodvfy quotes a value: ``[1] = <...>`` or ``value <...>``; names stand in <> too."""
+_TAG_OF_VALUE = re.compile(
+    r"Error - Value invalid for this VR - \(0x([0-9a-f]{4}),0x([0-9a-f]{4})\)"
+)
+_KEYWORD = re.compile(r" Element=<(\w+)>")
+"""Where dciodvfy names an attribute; a value comes behind."""
 
 
 class InvalidResult(Rejected):
@@ -93,7 +109,7 @@ def check(dataset: Dataset) -> None:
     problems += [
         f"{element.keyword} holds an invalid UID"
         for element in dataset.iterall()
-        if element.VR == VR.UI and not _are_uids(element.value)
+        if element.VR == VR.UI and not _are_uids(element.keyword, element.value)
     ]
     if "PixelData" in dataset and len(dataset.PixelData) != _pixel_bytes(dataset):
         problems.append("PixelData has not the length that the header says")
@@ -101,15 +117,17 @@ def check(dataset: Dataset) -> None:
         raise InvalidResult(f"invalid result: {'; '.join(problems)}")
 
 
-def check_identity(dataset: Dataset, source: Dataset) -> None:
-    """Check that a result belongs to the same patient and study as its source.
+def check_identity(dataset: Dataset, header: Header) -> None:
+    """Check that a result belongs to the patient and study that it is issued under.
 
     Raises
     ------
     InvalidResult
     """
-    for keyword in IDENTIFIERS:
-        if str(dataset.get(keyword) or "") != str(source.get(keyword) or ""):
+    for keyword, field in IDENTIFIERS.items():
+        value = dataset.get(keyword) or ""
+        text = value if isinstance(value, str) else "\\".join(value)
+        if text != getattr(header, field):
             raise InvalidResult(f"invalid result: {keyword} differs from the source's")
 
 
@@ -137,24 +155,40 @@ def checked(file: Path) -> Iterator[None]:
             raise InvalidResult(f"invalid result: dciodvfy ran for {_TIMEOUT_S:g} s") from error
     errors = _own_errors(said.decode(errors="replace").splitlines())
     if errors:
-        raise InvalidResult(f"invalid result: dciodvfy: {'; '.join(errors)}")
+        named = sorted({tag for line in errors if (tag := _tag_of(line)) is not None})
+        tags = " ".join(f"(0x{tag >> 16:04x},0x{tag & 0xFFFF:04x})" for tag in named)
+        raise InvalidResult(f"invalid result: dciodvfy found {len(errors)} errors {tags}".rstrip())
 
 
 def _own_errors(lines: Sequence[str]) -> list[str]:
-    """Return the errors that are not the source's, without values."""
+    """Return the errors that are not the source's."""
     errors = [line for line in lines if line.startswith("Error")]
-    own = [line for line in errors if not any(tag in line for tag in _COPIED_TAGS)]
+    own = [line for line in errors if _tag_of_value(line) not in _COPIED_TAGS]
     if len(own) < len(errors):
         own = [line for line in own if _SUMMARY_LINE not in line]
-    return [_VALUE.sub("<...>", line) for line in own]
+    return own
+
+
+def _tag_of(line: str) -> int | None:
+    """Return the tag of the attribute that an error is about, where it names one."""
+    keyword = _KEYWORD.search(line)
+    return tag_for_keyword(keyword[1]) if keyword else _tag_of_value(line)
+
+
+def _tag_of_value(line: str) -> int | None:
+    """Return the tag where an error is about a value."""
+    match = _TAG_OF_VALUE.match(line)
+    return int(match[1] + match[2], 16) if match else None
 
 
 def _needed(dataset: Dataset) -> tuple[str, ...]:
-    return _NEEDED + _NEEDED_BY.get(str(dataset.get("Modality")), _NEEDED_BY_IMAGES)
+    return _NEEDED + _NEEDED_BY.get(str(dataset.get("SOPClassUID")), _NEEDED_BY_IMAGES)
 
 
-def _are_uids(value: object) -> bool:
+def _are_uids(keyword: str, value: object) -> bool:
     values = [value] if isinstance(value, str) else list(value or [])  # type: ignore[call-overload]
+    if keyword in _FOREIGN_UIDS:
+        return all(map(is_uid, values))
     return all(UID(one).is_valid for one in values)
 
 

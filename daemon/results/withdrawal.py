@@ -22,6 +22,7 @@ from pydicom import Dataset, FileDataset
 from pydicom.sr.coding import Code
 from pydicom.uid import KeyObjectSelectionDocumentStorage, SecondaryCaptureImageStorage
 
+from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER, PRODUCT, VERSION, derived_uid
 from daemon.records import PredecessorObject
 from daemon.results import codes
@@ -50,40 +51,47 @@ TITLES = {
 
 
 def rejection_note(
-    report: Dataset, rejected: Sequence[PredecessorObject], why: Why, now: datetime
+    header: Header,
+    rejected: Sequence[PredecessorObject],
+    why: Why,
+    now: datetime,
+    first_series_number: int,
 ) -> ResultObject:
     """Return the note that withdraws results.
 
     Parameters
     ----------
-    report : Dataset
-        One of the withdrawn reports: patient, study and order are its.
+    header : Header
+        Of one of the withdrawn results, or of an image they were made from: patient, study and
+        order are its.
     rejected : sequence of PredecessorObject
         Everything that is withdrawn; not empty.
     why : Why
     now : datetime
+    first_series_number : int
+        As in the settings: the note's series follows those of all kinds of results.
     """
-    key = (str(report.StudyInstanceUID), why, *sorted(one.sop_instance_uid for one in rejected))
+    key = (header.study_uid, why, *sorted(one.sop_instance_uid for one in rejected))
     uid = derived_uid("instance", Kind.WITHDRAWAL, *key)
     note = FileDataset("", {}, file_meta=file_meta(KeyObjectSelectionDocumentStorage, uid))
     note.preamble = b"\0" * 128
-    inherit(note, report)
+    inherit(note, header)
     note.SOPClassUID, note.SOPInstanceUID = KeyObjectSelectionDocumentStorage, uid
     note.Modality = "KO"
     note.SeriesInstanceUID = derived_uid("series", Kind.WITHDRAWAL, *key)
-    note.SeriesNumber = int(report.SeriesNumber) + len(Kind)
+    note.SeriesNumber = first_series_number + len(Kind)
     note.SeriesDescription = "AI results withdrawn"
     note.InstanceNumber = 1
     note.ReferencedPerformedProcedureStepSequence = []
     note.Manufacturer, note.ManufacturerModelName = MANUFACTURER, PRODUCT
     note.SoftwareVersions = f"{PRODUCT} {VERSION}"
-    when = local_time(now, report)
+    when = local_time(now, header)
     note.SeriesDate = note.ContentDate = date_of(when)
     note.SeriesTime = note.ContentTime = time_of(when)
-    if requests := orders(report) or report.get("ReferencedRequestSequence"):
+    if requests := orders(header):
         note.ReferencedRequestSequence = requests
     note.CurrentRequestedProcedureEvidenceSequence = hierarchy(
-        str(report.StudyInstanceUID),
+        header.study_uid,
         [(one.series_instance_uid, one.sop_class_uid, one.sop_instance_uid) for one in rejected],
     )
     note.update(_content(rejected, why))

@@ -2,28 +2,15 @@
 
 from collections.abc import Sequence
 
-from pydicom import Dataset
-
-from daemon.records import Category, FindingScore, ImageReading, StudyReading
-from daemon.results.header import laterality_of, text_of
+from daemon.dicom.header import Header
+from daemon.records import Category, FindingScore, ImageReading, Note, StudyReading
 from daemon.results.language import ENGLISH, Language
 from model.findings import FINDINGS
 
 BANNER = "AI result - not for diagnostic use"
 OUTLINES = "solid outline: positive \u00b7 dotted outline: doubt"
 
-_VIEWS = {
-    "PA": "PA",
-    "AP": "AP",
-    "LL": "Lateral",
-    "RL": "Lateral",
-    "LAT": "Lateral",
-    "LATERAL": "Lateral",
-    "LLO": "Oblique",
-    "RLO": "Oblique",
-    "OBL": "Oblique",
-    "OBLIQUE": "Oblique",
-}
+_VIEWS = {"PA": "PA", "AP": "AP", "LAT": "Lateral", "OBL": "Oblique"}
 _SIDES = {"L": "left", "R": "right"}
 _SEVERITY = (Category.POSITIVE, Category.DOUBT)
 
@@ -33,10 +20,10 @@ def display(finding: str, say: Language = ENGLISH) -> str:
     return say(FINDINGS[finding].display)
 
 
-def image_label(source: Dataset, number: int, say: Language = ENGLISH) -> str:
+def image_label(header: Header, number: int, say: Language = ENGLISH) -> str:
     """Name an image by what its header says of it, e.g. "1  PA, left"."""
-    view = _VIEWS.get(text_of(source, "ViewPosition").upper(), "")
-    side = _SIDES.get(laterality_of(source) or "", "")
+    view = _VIEWS.get(header.view or "", "")
+    side = _SIDES.get(header.side or "", "")
     said = ", ".join(say(part) for part in (view, side) if part)
     return f"{number}  {said or say('image')}"
 
@@ -59,15 +46,34 @@ def outcome(category: Category, say: Language = ENGLISH) -> str:
     return say(category.value).capitalize()
 
 
+def note_words(note: Note, say: Language = ENGLISH) -> str:
+    """Return a note as a line of its own."""
+    words = say(note.value)
+    return words[:1].upper() + words[1:]
+
+
 def impression(reading: StudyReading, say: Language = ENGLISH) -> str:
-    """Sum a study up in one or two sentences."""
+    """Sum a study up in a few sentences: the outcome, then what a reader must know of it."""
     sentences = [_verdict(reading, say)]
     unread = [image for image in reading.images if image.category is Category.NOT_ANALYSED]
     if unread and reading.category is not Category.NOT_ANALYSED:
         why = ", ".join(sorted({say(image.reason) for image in unread if image.reason}))
         text = "{count} of {total} images not analysed: {why}."
         sentences.append(say(text, count=len(unread), total=len(reading.images), why=why))
-    return " ".join(sentences)
+    sentences += [_noted(reading, note, say) for note in Note]
+    if reading.disagreements:
+        text = "Images disagree in {names}; released by a person."
+        sentences.append(say(text, names=", ".join(reading.disagreements)))
+    return " ".join(filter(None, sentences))
+
+
+def _noted(reading: StudyReading, note: Note, say: Language) -> str:
+    """Say on how many images a note holds; nothing where it holds on none."""
+    count = sum(note in image.notes for image in reading.images)
+    if not count:
+        return ""
+    text = "{note} ({count} of {total} images)."
+    return say(text, note=note_words(note, say), count=count, total=len(reading.images))
 
 
 def _verdict(reading: StudyReading, say: Language) -> str:

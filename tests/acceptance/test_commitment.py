@@ -24,7 +24,7 @@ class Committing:
 
 
 def _study(name, folder):
-    exam = Exam(Patient(f"PHANTOM^{name}", name), study=name)
+    exam = Exam(Patient(f"DRAWN^{name}", name), study=name)
     return exam, save_all(study_of([("PA", wrist(spacing_mm=0.3))], exam), folder)
 
 

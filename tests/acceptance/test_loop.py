@@ -12,7 +12,7 @@ from tests.tools import wait_until
 
 pytestmark = pytest.mark.acceptance
 
-EXAM = Exam(Patient("PHANTOM^LOOP", "LOOP"), study="loop")
+EXAM = Exam(Patient("DRAWN^LOOP", "LOOP"), study="loop")
 EVERYTHING_BACK = """
 function OnStoredInstance(instance, tags, metadata, origin)
   SendToModality(instance, 'WRISTD')

@@ -85,7 +85,7 @@ def test_every_result_is_recognised_as_our_own_and_never_analysed(answer, site, 
     disguised.Modality = "DX"
     files = save_all([*results, disguised], tmp_path)
     assert storescu(node.port, node.ae_title, *files)[0] == 0
-    other = Exam(Patient("PHANTOM^NEXT", "NEXT"), study="after our own")
+    other = Exam(Patient("DRAWN^NEXT", "NEXT"), study="after our own")
     last = save(dx(wrist(seed=3, spacing_mm=0.3), "PA", other), tmp_path / "other.dcm")
     _sent_alone(site, [last], other.study_uid)
     after = node.studies()[ONE.study_uid]
@@ -95,7 +95,7 @@ def test_every_result_is_recognised_as_our_own_and_never_analysed(answer, site, 
 def test_what_the_archive_routes_back_does_not_start_a_loop(tmp_path):
     script = tmp_path / "route.lua"
     script.write_text(EVERYTHING_TO_THE_NODE)
-    exam = Exam(Patient("PHANTOM^LOOP", "LOOP"), study="loop")
+    exam = Exam(Patient("DRAWN^LOOP", "LOOP"), study="loop")
     files = save_all(study_of([("PA", wrist(spacing_mm=0.3))], exam), tmp_path / "in")
     with (
         running_orthanc(tmp_path / "pacs", LuaScripts=[str(script)], StableAge=1) as pacs,
@@ -104,7 +104,7 @@ def test_what_the_archive_routes_back_does_not_start_a_loop(tmp_path):
         pacs.knows(node.ae_title, node.port)
         pacs.keep(files)
         first = node.wait_for_outcomes([exam.study_uid])[exam.study_uid]
-        marker = Exam(Patient("PHANTOM^MARK", "MARK"), study="marker")
+        marker = Exam(Patient("DRAWN^MARK", "MARK"), study="marker")
         pacs.keep(save_all(study_of([("PA", wrist(seed=5, spacing_mm=0.3))], marker), tmp_path))
         states = node.wait_for_outcomes([marker.study_uid])
         assert states[exam.study_uid]["deliveries"] == first["deliveries"]
@@ -114,7 +114,7 @@ def test_what_the_archive_routes_back_does_not_start_a_loop(tmp_path):
 
 
 def test_chest_that_calls_itself_a_wrist_is_not_analysed(site, tmp_path):
-    exam = Exam(Patient("PHANTOM^CHEST", "CHEST"), study="chest", body_part="WRIST")
+    exam = Exam(Patient("DRAWN^CHEST", "CHEST"), study="chest", body_part="WRIST")
     files = save_all(study_of([("PA", chest())], exam), tmp_path)
     back = _round_trip(site, Study(exam.study_uid, "chest", tuple(files), is_wrist=False))
     assert [claim for claim in claims(back) if not claim.kept] == []
@@ -123,10 +123,10 @@ def test_chest_that_calls_itself_a_wrist_is_not_analysed(site, tmp_path):
 
 def test_two_patients_in_one_study_are_held_and_nothing_is_sent(site, tmp_path):
     pacs, _node = site
-    exam = Exam(Patient("PHANTOM^ANN", "ANN"), study="mixed")
+    exam = Exam(Patient("DRAWN^ANN", "ANN"), study="mixed")
     ann = dx(wrist(spacing_mm=0.3), "PA", exam)
     bob = dx(wrist("LAT", spacing_mm=0.3), "LAT", exam, number=2)
-    bob.PatientName, bob.PatientID = "PHANTOM^BOB", "BOB"
+    bob.PatientName, bob.PatientID = "DRAWN^BOB", "BOB"
     state = _sent_alone(site, save_all([ann, bob], tmp_path), exam.study_uid)
     assert (state["category"], state["reason"]) == (NOT_ANALYSED, "patient identity conflict")
     assert state["deliveries"] == {}
@@ -137,7 +137,7 @@ def test_two_patients_in_one_study_are_held_and_nothing_is_sent(site, tmp_path):
 def test_image_that_cannot_be_read_ends_as_not_analysed_and_the_daemon_goes_on(
     damage, site, tmp_path
 ):
-    exam = Exam(Patient("PHANTOM^BROKEN", "BROKEN"), study=damage)
+    exam = Exam(Patient("DRAWN^BROKEN", "BROKEN"), study=damage)
     picture = wrist(spacing_mm=0.3)
     image = dx(picture * 0 if damage == "one grey" else picture, "PA", exam)
     if damage == "short pixel data":
@@ -155,7 +155,7 @@ def test_image_that_cannot_be_read_ends_as_not_analysed_and_the_daemon_goes_on(
 def test_computed_radiography_with_inverted_greys_reads_like_its_twin(site, tmp_path):
     scores = []
     for photometric in ("MONOCHROME1", "MONOCHROME2"):
-        exam = Exam(Patient("PHANTOM^TWIN", "TWIN"), study=photometric)
+        exam = Exam(Patient("DRAWN^TWIN", "TWIN"), study=photometric)
         image = cr(wrist(seed=4, spacing_mm=0.3), "PA", exam, Pixels(photometric=photometric))
         file = save(image, tmp_path / f"{photometric}.dcm")
         scores.append(_sent_alone(site, [file], exam.study_uid)["highest_score"])

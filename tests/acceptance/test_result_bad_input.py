@@ -7,7 +7,7 @@ import pytest
 from pydicom import DataElement, config, dcmread
 from pydicom.datadict import tag_for_keyword
 
-from daemon.reading.decode import decode
+from daemon.reading.decoding.film import decode
 from daemon.reading.read import Reader
 from daemon.records import Category, Reason
 from daemon.results.build import build_results
@@ -79,7 +79,7 @@ def read(package, folder, source, max_pixels=MOST_PIXELS):  # noqa: F811
     instance = replace(work.instances[0], sop_instance_uid=str(source.SOPInstanceUID))
     work = replace(work, instances=(instance,))
     reading = reader.read(work, NOW)
-    results = build_results(reading, reader.sources(work), Report(presentation_state=True))
+    results = build_results(reading, Report(presentation_state=True))
     files = write(results, folder / "outbox", reading.study_uid)
     return reading, {one.kind: dcmread(folder / "outbox" / one.file) for one in files}
 

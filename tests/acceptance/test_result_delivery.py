@@ -45,8 +45,8 @@ def destination(orthanc, **settings):
 
 
 def all_kinds(source):
-    reading = study_reading([image_reading(source, 0.9)], [source])
-    results = build_results(reading, [source], Report(presentation_state=True))
+    reading = study_reading([image_reading(source, 0.9)])
+    results = build_results(reading, Report(presentation_state=True))
     rejected = [
         PredecessorObject(
             str(one.dataset.SOPClassUID),

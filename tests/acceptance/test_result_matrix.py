@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydicom import dcmread
 
-from daemon.reading.decode import read_header
+from daemon.dicom.parse import read_header
 from daemon.records import Category, PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.withdrawal import Why, rejection_note
@@ -88,16 +88,16 @@ def everything(source, drawn):
     }
     sets[Category.NOT_ANALYSED] = [unread(drawn, Reason.NOT_A_WRIST)]
     results = {
-        category: build_results(study_reading(images, [source]), [source], REPORT, DESTINATIONS)
+        category: build_results(study_reading(images), REPORT, DESTINATIONS)
         for category, images in sets.items()
     }
     first = results[Category.NEGATIVE]
     later = replace(
-        study_reading(sets[Category.POSITIVE], [source]),
+        study_reading(sets[Category.POSITIVE]),
         supersedes=predecessors(first),
         settings_digest="fedcba9876543210",
     )
-    results["superseding"] = build_results(later, [source], REPORT, DESTINATIONS)
+    results["superseding"] = build_results(later, REPORT, DESTINATIONS)
     note = rejection_note(first[0].dataset, predecessors(first), Why.QUALITY, READ_AT)
     results["withdrawn"] = [note]
     return results
@@ -141,7 +141,6 @@ def test_no_validator_finds_an_error(tmp_path, make, photometric, header):
 def test_a_name_in_any_alphabet_arrives_unchanged(tmp_path, charset):
     drawn = dx(PICTURE, exam=Exam(patient=Patient(name=NAMES[charset])))
     _named(charset)(drawn)
-    source = read_header(save(drawn, tmp_path / "source.dcm"))
-    results = build_results(study_reading([image_reading(drawn, 0.9)], [source]), [source], REPORT)
+    results = build_results(study_reading([image_reading(drawn, 0.9)]), REPORT)
     names = {str(read_header(save(one.dataset, tmp_path / "x.dcm")).PatientName) for one in results}
     assert names == {NAMES[charset]}

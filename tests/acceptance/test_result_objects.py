@@ -7,7 +7,7 @@ import pytest
 from pydicom import DataElement, Dataset, config
 from pydicom.datadict import tag_for_keyword
 
-from daemon.reading.decode import read_header
+from daemon.dicom.parse import read_header
 from daemon.records import PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write
@@ -23,8 +23,8 @@ MAKERS = {"DX": dx, "CR": cr}
 
 
 def results_of(source, image, supersedes=()):
-    reading = replace(study_reading([image], [source]), supersedes=tuple(supersedes))
-    return build_results(reading, [source], Report())
+    reading = replace(study_reading([image]), supersedes=tuple(supersedes))
+    return build_results(reading, Report())
 
 
 def assert_valid(results, folder):

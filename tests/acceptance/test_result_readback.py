@@ -41,9 +41,9 @@ def read(request, tmp_path):
         image_reading(lateral, 0.5004, bump(0.4, 0.6), "foreignbody"),
         image_reading(right, 0.0721),
     ]
-    reading = study_reading(images, sources)
+    reading = study_reading(images)
     site = SITE.model_copy(update={"report": request.param})
-    report = build_results(reading, sources, REPORT, [site])[0]
+    report = build_results(reading, REPORT, [site])[0]
     file = save(report.dataset, tmp_path / "report.dcm")
     return reading, dict(zip(reading.images, sources, strict=True)), file
 

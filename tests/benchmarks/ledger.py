@@ -78,7 +78,7 @@ def _instance(number: int) -> dict[str, object]:
     return {name: getattr(one, name) for name in names} | {
         "id": _FIRST_ID + number,
         "study_id": _FIRST_ID + number,
-        "conflicting": False,
+        "replaced": False,
     }
 
 

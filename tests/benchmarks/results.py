@@ -72,14 +72,14 @@ def measure(results: int, spacing_mm: float) -> dict[str, Any]:
     """Time every step in turn, until so many objects were built."""
     source = dx(wrist("PA", spacing_mm=spacing_mm, fracture=True))
     image = image_reading(source, 0.91)
-    reading = study_reading([image], [source])
-    built = build_results(reading, [source], Report(presentation_state=True))
+    reading = study_reading([image])
+    built = build_results(reading, Report(presentation_state=True))
     with tempfile.TemporaryDirectory() as folder:
         steps = _steps(reading, source)
         steps["check and write"] = lambda: write(built, Path(folder), reading.study_uid)
         memory = {name: _memory_mib(step) for name, step in steps.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
-        each = len(build_results(reading, [source], Report()))
+        each = len(build_results(reading, Report()))
         for _ in range(results // each):
             for name, step in steps.items():
                 start = time.perf_counter()
@@ -105,7 +105,7 @@ def measure(results: int, spacing_mm: float) -> dict[str, Any]:
 def _steps(reading: StudyReading, source: FileDataset) -> dict[str, Callable[[], object]]:
     """Return what is timed: reading the image first, then each object, then all of them."""
     [image] = reading.images
-    basis = Basis.of(reading, [source], Report())
+    basis = Basis.of(reading, Report())
     package = load_package(PACKAGE)
     session = Session(package, "cpu", 0)
     radiograph = radiograph_of(source)
@@ -129,7 +129,7 @@ def _drawn(picture: Framed | None) -> object:
 def build_anew(reading: StudyReading, source: Dataset) -> object:
     """Build all objects as for a study that was not seen before: nothing is kept from the last."""
     plain_copy.cache_clear()
-    return build_results(reading, [source], Report())
+    return build_results(reading, Report())
 
 
 def _size(dataset: Dataset) -> int:

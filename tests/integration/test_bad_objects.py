@@ -68,7 +68,8 @@ def test_a_deflated_bomb_is_refused_and_costs_no_memory(tmp_path):
     with House(tmp_path, LIMITS.model_copy(update={"max_object_bytes": 1 << 20})) as house:
         whole = raw(dx(PICTURE))
         deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        bomb = deflater.compress(whole.data_set + bytes(400 << 20)) + deflater.flush()
+        private = struct.pack("<HH2sHL", 0x7FE1, 0x1010, b"OB", 0, 400 << 20)
+        bomb = deflater.compress(whole.data_set + private + bytes(400 << 20)) + deflater.flush()
         offer = replace(whole, transfer_syntax=DeflatedExplicitVRLittleEndian, data_set=bomb)
         assert house.send(offer) == [0xA700]
         assert house.spooled() == []

@@ -3,7 +3,7 @@
 import pytest
 from pydicom import dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
@@ -183,3 +183,39 @@ def test_a_silent_archive_is_left_alone_and_tried_with_one_object(tmp_path):
         assert courier.turn(office.clock()) == 3
         assert len(archive.kept) == 4
     office.ledger.close()
+
+
+def test_an_archive_that_takes_implicit_vr_only_gets_everything(office):
+    with Archive(syntaxes=[ImplicitVRLittleEndian]) as archive:
+        office.turn(archive.destination())
+        for file in office.files:
+            [kept] = archive.kept[file.sop_instance_uid]
+            assert kept.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+            assert kept.PixelData == dcmread(office.root / file.file).PixelData
+    assert office.states() == ["delivered", "delivered"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"MessageIDBeingRespondedTo": 77},
+        {"AffectedSOPInstanceUID": "1.2.3.4"},
+        {"CommandField": 0x8030},
+    ],
+)
+def test_an_answer_to_something_else_settles_nothing(office, wrong):
+    with Archive(answers=wrong) as archive:
+        office.turn(archive.destination())
+    assert office.states() == ["pending", "pending"]
+    office.clock.advance(PATIENCE.first_delay_s)
+    with Archive(port=archive.port) as archive:
+        office.turn(archive.destination())
+    assert office.states() == ["delivered", "delivered"]
+
+
+def test_an_archive_of_tiny_pdus_is_named_and_tried_again_later(office, caplog):
+    with Archive(max_pdu=12) as archive:
+        office.turn(archive.destination())
+        assert archive.kept == {}
+    assert office.states() == ["pending", "pending"]
+    assert "PDUs of 12 bytes only" in office.rows()[0].detail

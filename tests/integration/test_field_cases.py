@@ -30,6 +30,8 @@ CATEGORIES = {"quiet": "negative", "unsure": "doubt", "broken": "positive"}
 NOT_ANALYSED = "not analysed"
 WITHIN_S = 150.0
 BOMBS, MOST_GROWTH_MB = 8, 200
+WARM = 4
+"""Studies that start every decoder."""
 TABLES = ("table of bytes in words", "table of packed bytes")
 PARTS = (*films.BODY_PARTS, "CHEST", "THORAX")
 NAMES = studies.SAME_NAMES | studies.UNLIKE_NAMES
@@ -106,23 +108,23 @@ def test_an_oddly_stored_film_reads_like_the_plain_one(site, study):
 
 def test_a_report_says_that_a_window_for_other_values_was_left_out(site):
     [report] = site.reports(study_uid("window of eight bits"))
-    assert Note.WINDOW_LEFT_OUT in texts(report)
+    assert Note.WINDOW_LEFT_OUT.casefold() in texts(report).casefold()
     [plain] = site.reports(study_uid("plain"))
-    assert Note.WINDOW_LEFT_OUT not in texts(plain)
+    assert Note.WINDOW_LEFT_OUT.casefold() not in texts(plain).casefold()
 
 
 @pytest.mark.parametrize("of", ["quiet", "broken"])
 def test_a_film_for_processing_is_read_after_a_logarithm_and_says_so(site, of):
     assert site.before[study_uid(f"raw {of}")]["category"] == CATEGORIES[of]
     [report] = site.reports(study_uid(f"raw {of}"))
-    assert Note.LOGARITHM in texts(report)
+    assert Note.LOGARITHM.casefold() in texts(report).casefold()
 
 
 def test_of_an_exposure_in_both_forms_the_one_for_presentation_is_read(site):
     assert site.before[study_uid(studies.BOTH_FORMS)]["category"] == CATEGORIES["quiet"]
     [report] = site.reports(study_uid(studies.BOTH_FORMS))
     assert Reason.PRESENTATION_READ in texts(report)
-    assert Note.LOGARITHM not in texts(report)
+    assert Note.LOGARITHM.casefold() not in texts(report).casefold()
 
 
 @pytest.mark.parametrize("study", HEADERS)
@@ -252,6 +254,9 @@ def test_an_image_whose_decoder_is_killed_is_read_by_another(site):
 
 
 def test_deflated_bombs_cost_little_memory_and_nobody_their_turn(site):
+    warm = [f"before bombs {number}" for number in range(WARM)]
+    at_once([partial(site.send_all, {study: [film(study)]}) for study in warm])
+    assert site.settle(map(study_uid, warm), WITHIN_S) == []
     objects = {**hostile.bombs(BOMBS), "beside bombs": film("beside bombs")}
     with PeakMemory(site.node.process.pid) as memory:
         at_once([partial(site.send_all, {study: [one]}) for study, one in objects.items()])

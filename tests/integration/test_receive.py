@@ -92,11 +92,11 @@ def test_instance_sent_twice_is_kept_once(tmp_path):
     assert house.counters == {"duplicate": 1}
 
 
-def test_other_content_under_the_same_uid_is_kept_beside_and_counted(tmp_path):
+def test_other_content_under_the_same_uid_is_the_input_now_and_counted(tmp_path):
     with House(tmp_path) as house:
         assert house.send(dx(PICTURE), dx(PICTURE + 1)) == [0x0000, 0x0000]
         assert len(house.spooled()) == len(house.ledger.files()) == 2
-    assert house.counters == {"conflict": 1}
+    assert house.counters == {"replaced": 1}
 
 
 def test_two_patients_have_two_keys_and_no_name(house):
@@ -104,7 +104,7 @@ def test_two_patients_have_two_keys_and_no_name(house):
     two.StudyInstanceUID = one.StudyInstanceUID
     house.send(one, two)
     text = house.place.ledger.read_bytes()
-    assert b"PHANTOM" not in text
+    assert b"DRAWN" not in text
     assert b"OTHER" not in text
     assert len(house.spooled()) == 2
 

@@ -1,6 +1,7 @@
 """Mutual TLS: who shows a certificate of our authority is served, and nobody else is."""
 
 import ssl
+import threading
 import time
 
 import pytest
@@ -86,6 +87,19 @@ def test_a_client_that_never_shakes_hands_delays_nobody_and_is_cut(house, papers
     for peer in silent:
         peer.socket.settimeout(60)
         assert peer.socket.recv(1) == b""
+        peer.socket.close()
+
+
+def test_half_open_connections_are_limited_while_they_shake_hands_too(house, papers):
+    limit = LIMITS.max_half_open
+    silent = [Peer(house.receiver.port) for _ in range(limit + 20)]
+    for peer in silent[:20]:  # the oldest are cut, long before their handshake is overdue
+        peer.socket.settimeout(5)
+        assert peer.socket.recv(1) == b""
+    assert echo(house, papers, "modality") == 0x0000
+    serving = [one for one in threading.enumerate() if one.name == "association"]
+    assert len(serving) <= limit + 1
+    for peer in silent:
         peer.socket.close()
 
 

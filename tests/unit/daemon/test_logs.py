@@ -45,3 +45,19 @@ def test_json_lines_carry_the_study_key():
     assert entry["message"] == "done 3"
     assert entry["study"] == key
     assert "1.2.3" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("forged", ["X\nINFO daemon: y", "\x1b[2J\x1b[H", "a\u2028b", "a\u202eb"])
+def test_a_record_stays_one_line_whatever_it_holds(style, forged):
+    stream = capture(style)
+    logging.getLogger("daemon.x").warning("rejected: %s", forged, extra={"peer": forged})
+    written = stream.getvalue()
+    assert written.count("\n") == 1
+    assert written.rstrip("\n").isprintable()
+
+
+def test_pynetdicom_quotes_its_peers_and_is_not_heard():
+    stream = capture("text")
+    logging.getLogger("pynetdicom.utils").error("AE title %s", "ZZPHI")
+    assert stream.getvalue() == ""

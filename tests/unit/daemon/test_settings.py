@@ -71,3 +71,12 @@ def test_only_what_shapes_results_changes_their_digest(tmp_path):
     map_off = load(write(tmp_path, "[report]\nheat_map = false\n" + DESTINATION))
     assert plain.results_digest() == port.results_digest()
     assert plain.results_digest() != map_off.results_digest()
+
+
+def test_a_file_written_on_another_system_is_read(tmp_path):
+    file = tmp_path / "settings.toml"
+    text = '[node]\nae_title = "WRISTD "\n[receiver]\ncallers = [" MODALITY "]\n' + DESTINATION
+    file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    settings = load(file)
+    assert settings.node.ae_title == "WRISTD"
+    assert settings.receiver.callers == ("MODALITY",)

@@ -1,7 +1,7 @@
 """The digest of an instance is BLAKE3, and no longer called after another algorithm.
 
-Rows of before keep the digest that they have: when such an image is sent again, it is kept beside
-and flagged as other content.
+Rows of before keep the digest that they have: when such an image is sent again, it counts as other
+content.
 """
 
 from collections.abc import Sequence

@@ -100,15 +100,6 @@ def test_identical_bytes_are_recorded_once(ledger):
     assert ledger.files() == {"1.2.3/1-a.dcm"}
 
 
-def test_other_content_under_the_same_uid_is_kept_beside_and_not_read(ledger, queue):
-    ledger.record([arrival()])
-    assert ledger.record([arrival(content="b")]) == [Receipt.CONFLICT]
-    assert len(ledger.files()) == 2
-    [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW)
-    assert [i.digest[0] for i in queue.claim("w", NOW, LEASE).instances] == ["a"]
-
-
 def test_each_instance_prolongs_the_quiet_period_of_its_study(ledger):
     ledger.record([arrival(1)])
     ledger.record([arrival(2, at=NOW + timedelta(seconds=9))])

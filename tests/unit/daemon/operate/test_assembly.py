@@ -12,6 +12,7 @@ from daemon.records import Arrival, Reason
 from daemon.settings import Assembly
 from tests.fakes import FrozenClock
 from tests.objects import Exam, Patient, dx, save
+from tests.opening import describe_here
 
 LEASE = timedelta(seconds=60)
 
@@ -32,11 +33,20 @@ class Desk:
             "recipe",
             self.clock,
             folder,
+            self._describe,
             lambda: self.sending,
         )
+        self.defects = []
+        self.described = []
 
-    def receive(self, view, number=1, calling_ae="MODALITY", **extra):
-        exam = Exam(Patient())
+    def _describe(self, file, named):
+        self.described.append(file.name)
+        if file.name in self.defects:
+            raise ZeroDivisionError
+        return describe_here(file, named)
+
+    def receive(self, view, number=1, calling_ae="MODALITY", study="1", **extra):
+        exam = Exam(Patient(), study=study)
         image = dx(np.full((8, 8), 7, np.uint16), view, exam, number=number)
         for keyword, value in extra.items():
             setattr(image, keyword, value)
@@ -117,3 +127,37 @@ def test_urgent_studies_go_first_and_fetched_ones_last(desk, calling_ae, extra, 
     at.upkeep.assemble()
     with at.ledger.snapshot() as connection:
         assert connection.exec_driver_sql("SELECT priority FROM job").scalar() == priority
+
+
+def test_each_header_is_read_once(desk):
+    at = desk(needed_views=("PA", "LAT"))
+    at.receive("PA")
+    at.after(30)
+    at.after(30)
+    at.receive("LAT", number=2)
+    assert [one.header.view for one in at.after(30).instances] == ["PA", "LAT"]
+    assert sorted(at.described) == ["1.dcm", "2.dcm"]
+
+
+def test_a_study_that_cannot_be_assembled_keeps_no_other_from_it_and_has_its_outcome(desk):
+    at = desk()
+    at.receive("PA", study="bad")
+    at.defects = ["1.dcm"]
+    at.receive("PA", number=2, study="good")
+    assert at.after(30).instances[0].file == "2.dcm"
+    assert at.after(1) is None
+    assert at.after(1).reason is Reason.FAILED_REPEATEDLY
+    assert at.ledger.waiting() == []
+
+
+def test_attributes_that_say_nothing_are_counted(desk):
+    at = desk()
+    at.receive("PA", PatientOrientation=["X", "Y"])
+    assert at.after(30) is not None
+    assert at.ledger.counters()["unreadable_attributes"] == 1
+
+
+def test_a_view_that_is_only_coded_counts_as_there(desk):
+    at = desk(needed_views=("LAT",))
+    at.receive("LAT", ViewPosition="")
+    assert at.after(30).reason is None

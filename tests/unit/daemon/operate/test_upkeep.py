@@ -25,7 +25,13 @@ def ledger(tmp_path):
 
 def upkeep_at(ledger, now):
     return Upkeep(
-        ledger, Queue(ledger), Assembly(quiet_period_s=30.0), "recipe", lambda: now, Path("spool")
+        ledger,
+        Queue(ledger),
+        Assembly(quiet_period_s=30.0),
+        "recipe",
+        lambda: now,
+        Path("spool"),
+        lambda _file, named: named,
     )
 
 

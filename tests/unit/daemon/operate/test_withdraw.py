@@ -20,6 +20,7 @@ from tests.phantoms import wrist
 from tests.readings import READ_AT, image_reading, study_reading
 
 DESTINATIONS = ("pacs", "archive")
+SERIES = 9001
 
 
 @pytest.fixture
@@ -37,15 +38,15 @@ def read_study(ledger, outbox, number=1):
     queue = Queue(ledger)
     queue.enqueue(study.study_id, "recipe", READ_AT)
     job = queue.claim("w", READ_AT, timedelta(seconds=60))
-    reading = study_reading([image_reading(source, 0.1)], [source])
-    files = write(build_results(reading, [source], Report()), outbox, job.study_uid)
+    reading = study_reading([image_reading(source, 0.1)])
+    files = write(build_results(reading, Report()), outbox, job.study_uid)
     assert queue.finish(job, reading, files, DESTINATIONS, READ_AT)
     return Decisions(ledger).find(source.StudyInstanceUID)
 
 
 def test_a_withdrawn_study_sends_its_note_and_nothing_else(tmp_path, ledger):
     study = read_study(ledger, tmp_path)
-    done = withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT)
+    done = withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT, SERIES)
     assert (done.objects, done.unsent) == (3, 6)
     assert backlog(ledger)["deliveries pending"] == len(DESTINATIONS)
     assert backlog(ledger)["deliveries withdrawn"] == 6
@@ -53,14 +54,14 @@ def test_a_withdrawn_study_sends_its_note_and_nothing_else(tmp_path, ledger):
 
 def test_nothing_is_withdrawn_twice(tmp_path, ledger):
     study = read_study(ledger, tmp_path)
-    withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT)
+    withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT, SERIES)
     with pytest.raises(Rejected, match="no results"):
-        withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT)
+        withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT, SERIES)
 
 
 def test_a_later_reading_does_not_build_upon_what_was_withdrawn(tmp_path, ledger):
     study = read_study(ledger, tmp_path)
-    withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.PATIENT_SAFETY), READ_AT)
+    withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.PATIENT_SAFETY), READ_AT, SERIES)
     other = Arrival(
         dx(wrist("PA", spacing_mm=0.8)).StudyInstanceUID,
         *("1.2.9", "1.3", "1.2.840", "p", "b" * 64, "g", 1, "MOD", READ_AT),
@@ -76,4 +77,4 @@ def test_results_that_left_the_outbox_are_for_the_archive_to_reject(tmp_path, le
     for file in tmp_path.glob("*/*.dcm"):
         file.unlink()
     with pytest.raises(Rejected, match="no longer in the outbox"):
-        withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT)
+        withdraw(ledger, tmp_path, DESTINATIONS, (study, Why.QUALITY), READ_AT, SERIES)

@@ -1,6 +1,7 @@
 """Several studies at once: each job is claimed once and settled once, whatever fails beside it."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,16 +12,14 @@ from daemon.errors import Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
-from daemon.reading.decode import decode
 from daemon.reading.guard import Offline
 from daemon.reading.pipeline import Pipeline
-from daemon.reading.read import Reader
 from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker
 from daemon.records import Arrival
 from daemon.settings import Reading
 from model.package import write_package
-from tests import phantoms
+from tests import opening, phantoms
 from tests.graphs import tiny_manifest, write_graph
 from tests.objects import dx, save
 from tests.tools import wait_until
@@ -60,7 +59,7 @@ class Site:
         self.network = Counting()
         self.reported = []
         self.during_report = lambda reading: None
-        self.reader = Reader(package, self.network, folder, "s", self._decode)
+        self.reader = replace(opening.reader(package, folder, self.network), decode=self._decode)
         self.opened = threading.Semaphore(0)
         self.hold = None
 
@@ -68,9 +67,9 @@ class Site:
         self.opened.release()
         if self.hold is not None:
             self.hold.wait(10)
-        return decode(file, 10**8)
+        return opening.decode_here(file)
 
-    def _report(self, reading, sources):
+    def _report(self, reading, withdrawal):
         self.during_report(reading)
         self.reported.append(reading.study_uid)
         return []

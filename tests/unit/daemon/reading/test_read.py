@@ -6,19 +6,19 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from daemon.errors import Rejected
+from daemon.dicom.parse import read_header
+from daemon.errors import Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
-from daemon.reading.decode import decode
-from daemon.reading.read import Reader
+from daemon.reading.refused import NotReadable
 from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker
 from daemon.records import Arrival, Category, Instance, Job, Reason
 from daemon.settings import Reading
 from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
 from model.pixels import CONTRACT_VERSION, PixelProfile
-from tests import phantoms
+from tests import opening, phantoms
 from tests.objects import EXAM, Patient, dx, save
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -68,23 +68,16 @@ def package(tmp_path):
 
 
 def reader(package, tmp_path, network=None):
-    return Reader(
-        package=package,
-        network=network or ConstantNetwork(),
-        spool=tmp_path,
-        settings_digest="s",
-        decode=lambda file: decode(file, 10**8),
-    )
+    return opening.reader(package, tmp_path, network or ConstantNetwork())
 
 
-def job(tmp_path, *datasets, patients=None):
+def job(tmp_path, *datasets):
     instances = []
     for number, dataset in enumerate(datasets):
-        save(dataset, tmp_path / f"{number}.dcm")
-        key = patients[number] if patients else "p"
-        instances.append(
-            Instance(number, f"1.2.{number}", dataset.SOPClassUID, key, f"{number}.dcm", "a" * 64)
-        )
+        file = save(dataset, tmp_path / f"{number}.dcm")
+        uids = (f"1.2.{number}", str(dataset.SOPClassUID))
+        header = replace(read_header(file), sop_instance_uid=uids[0])
+        instances.append(Instance(number, *uids, "p", file.name, "a" * 64, header))
     return Job(1, EXAM.study_uid, 1, "w", NOW + timedelta(seconds=60), tuple(instances))
 
 
@@ -140,9 +133,67 @@ def test_an_unreadable_image_keeps_its_reason_beside_a_good_one(tmp_path, packag
 
 
 def test_two_patients_in_one_study_are_held(tmp_path, package, picture):
-    two = job(tmp_path, dx(picture), dx(picture, number=2), patients=["p", "q"])
+    other = dx(picture, number=2)
+    other.PatientID = "DRAWN-2"
+    two = job(tmp_path, dx(picture), other)
     made = reader(package, tmp_path).read(two, NOW)
     assert (made.category, made.reason) == (Category.NOT_ANALYSED, Reason.IDENTITY_CONFLICT)
+
+
+def test_a_study_that_a_person_released_is_read_and_says_in_what_its_images_differ(
+    tmp_path, package, picture
+):
+    other = dx(picture, number=2)
+    other.PatientName = "DRAWN ONE"
+    two = replace(job(tmp_path, dx(picture), other), is_released=True)
+    made = reader(package, tmp_path).read(two, NOW)
+    assert made.category is Category.POSITIVE
+    assert made.disagreements == ("PatientName",)
+
+
+def test_an_image_whose_file_is_gone_costs_that_image_only(tmp_path, package, picture):
+    two = job(tmp_path, dx(picture), dx(picture, number=2))
+    (tmp_path / "0.dcm").unlink()
+    one = reader(package, tmp_path)
+
+    def decode(file):
+        if not file.exists():
+            raise NotReadable(Reason.UNREADABLE, "its file is gone")
+        return opening.decode_here(file)
+
+    made = replace(one, decode=decode).read(two, NOW)
+    assert [image.reason for image in made.images] == [Reason.UNREADABLE, None]
+    assert made.images[0].header.patient_id == "DRAWN-1"
+
+
+def test_of_raw_and_processed_films_of_one_view_the_processed_one_is_read(
+    tmp_path, package, picture
+):
+    raw, other = dx(picture, "PA"), dx(picture, "LAT", number=3)
+    for one in (raw, other):
+        one.PresentationIntentType = "FOR PROCESSING"
+    made = reader(package, tmp_path).read(job(tmp_path, raw, dx(picture, number=2), other), NOW)
+    assert [image.reason for image in made.images] == [Reason.PRESENTATION_READ, None, None]
+
+
+def test_each_image_is_told_to_the_lease_before_it_is_decoded(tmp_path, package, picture):
+    kept = []
+    one = reader(package, tmp_path)
+    one.open(job(tmp_path, dx(picture), dx(picture, number=2)), NOW, lambda: kept.append(1))
+    assert len(kept) == 2
+
+
+def test_a_header_that_is_not_to_be_had_now_is_waited_for_or_left_out(tmp_path, package, picture):
+    def away(_file, _named):
+        raise Unavailable("spool: Input/output error")
+
+    before = job(tmp_path, dx(picture))
+    unread = replace(before, instances=(replace(before.instances[0], header=None),))
+    one = replace(reader(package, tmp_path), describe=away)
+    with pytest.raises(Unavailable):
+        one.read(unread, NOW)
+    given_up = one.unread(unread, Reason.FAILED_REPEATEDLY, NOW)
+    assert given_up.images[0].header.study_uid == EXAM.study_uid
 
 
 def test_images_with_two_birth_dates_are_held_though_the_patient_id_agrees(
@@ -204,16 +255,6 @@ def test_a_failing_study_is_tried_again_then_quarantined_with_an_outcome(tmp_pat
     assert worker(queue, made, fails, NOW + timedelta(seconds=10)).turn() is True
     [state] = study_states(queue.ledger)
     assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
-
-
-def test_an_invalid_result_is_never_tried_again_and_raises_an_alert(tmp_path, package, queue):
-    def refuses(_reading, _sources):
-        raise Rejected("invalid result: Rows is missing")
-
-    worker(queue, reader(package, tmp_path), refuses).turn()
-    [state] = study_states(queue.ledger)
-    assert (state.state, state.reason) == ("quarantined", "result could not be encoded")
-    assert queue.ledger.counters()["alert_study_quarantined"] == 1
 
 
 def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queue):

@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import ImageFont
 
-from daemon.records import Category, Reason
+from daemon.records import Category, Note, Reason
 from daemon.results import sheet
 from daemon.results.instance import Basis
 from daemon.results.language import ENGLISH, Language, table
@@ -28,9 +28,10 @@ def test_every_text_stands_in_every_language_with_the_same_braces(text):
         assert sorted(BRACES.findall(said)) == sorted(BRACES.findall(text))
 
 
-def test_every_finding_category_and_reason_has_its_words():
+def test_every_finding_category_reason_and_note_has_its_words():
     texts = [finding.display for finding in FINDINGS.values()]
     texts += [category.value for category in Category] + [reason.value for reason in Reason]
+    texts += [note.value for note in Note]
     assert set(texts) <= set(table())
 
 
@@ -60,7 +61,7 @@ def test_every_summary_can_be_drawn_in_every_language(language):
         image_reading(source, 0.1),
         unread(source, Reason.NOT_A_WRIST),
     ]
-    reading = study_reading(images, [source])
-    basis = Basis.of(reading, [source] * 3, Report(language=language))
+    reading = study_reading(images)
+    basis = Basis.of(reading, Report(language=language))
     assert summary(basis).pixels().std() > 0
     assert impression(reading, basis.say)

@@ -58,7 +58,7 @@ def crossed():
     """A reading whose evidence is everywhere and whose outline runs through the letter."""
     source = dx(wrist("PA", "L", spacing_mm=SPACING_MM, fracture=True))
     image = image_reading(source, 0.9, np.ones((28, 28), np.float32))
-    basis = Basis.of(study_reading([image], [source]), [source], Report())
+    basis = Basis.of(study_reading([image]), Report())
     through = Box(*(edge / SPACING_MM for edge in (11.0, 60.0, 80.0, 93.0)))
     regions = {(image.sop_instance_uid, "fracture"): through}
     return image, replace(basis, regions=regions)

@@ -45,10 +45,8 @@ def report_at(job, source, points, digest, folder):
     [spec] = outcome.at_site([OF_THE_PACKAGE], points)
     score = outcome.judge(spec, SCORE)
     image = replace(image_reading(source, SCORE), scores=(score,), category=score.category)
-    reading = replace(
-        study_reading([image], [source]), settings_digest=digest, supersedes=job.supersedes
-    )
-    files = write(build_results(reading, [source], Report(operating_points=points)), folder, "1.2")
+    reading = replace(study_reading([image]), settings_digest=digest, supersedes=job.supersedes)
+    files = write(build_results(reading, Report(operating_points=points)), folder, "1.2")
     return reading, files, folder / next(one.file for one in files if one.kind == "report")
 
 

@@ -32,7 +32,7 @@ def as_rgb(grey):
 
 
 def basis_of(images, sources):
-    return Basis.of(study_reading(images, sources), sources, Report())
+    return Basis.of(study_reading(images), Report())
 
 
 def inside(drawn):

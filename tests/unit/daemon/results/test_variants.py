@@ -28,7 +28,7 @@ def source():
 
 def results_of(source, probability=0.9, report=WITH_STATES, destinations=()):
     image = image_reading(source, probability)
-    return image, build_results(study_reading([image], [source]), [source], report, destinations)
+    return image, build_results(study_reading([image]), report, destinations)
 
 
 def test_each_destination_gets_the_report_class_it_wants(source):
@@ -54,10 +54,10 @@ def test_a_report_names_the_predecessor_of_its_own_class(source):
         PredecessorObject(uid, f"1.2.{n}", "1.2")
         for n, uid in enumerate((Comprehensive3DSRStorage, ComprehensiveSRStorage))
     ]
-    reading = study_reading([image_reading(source, 0.9)], [source])
+    reading = study_reading([image_reading(source, 0.9)])
     reading = type(reading)(**{**reading.__dict__, "supersedes": tuple(old)})
     destinations = [destination("new"), destination("old", "comprehensive")]
-    for one in build_results(reading, [source], Report(), destinations)[:2]:
+    for one in build_results(reading, Report(), destinations)[:2]:
         [study] = one.dataset.PredecessorDocumentsSequence
         [item] = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
         assert item.ReferencedSOPClassUID == one.dataset.SOPClassUID
@@ -93,7 +93,7 @@ def test_a_presentation_state_keeps_an_inverted_image_inverted():
 
 @pytest.mark.parametrize("why", Why)
 def test_a_rejection_note_names_everything_and_why(source, why):
-    _image, results = results_of(source)
+    image, results = results_of(source)
     rejected = [
         PredecessorObject(
             str(one.dataset.SOPClassUID),
@@ -102,7 +102,7 @@ def test_a_rejection_note_names_everything_and_why(source, why):
         )
         for one in results
     ]
-    note = rejection_note(results[0].dataset, rejected, why, READ_AT).dataset
+    note = rejection_note(image.header, rejected, why, READ_AT, 9001).dataset
     assert note.ConceptNameCodeSequence[0].CodeValue == TITLES[why].value
     named = {
         item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID

@@ -15,7 +15,7 @@ def source():
 
 
 def say(source, *images):
-    return impression(study_reading(images, [source]))
+    return impression(study_reading(images))
 
 
 def test_a_positive_study_names_the_finding_and_the_images(source):

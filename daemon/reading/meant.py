@@ -1,0 +1,57 @@
+"""Whether an image is one that a model is meant for, by what its header says."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.dicom.body_parts import contradicts
+from daemon.dicom.header import Header
+from daemon.reasons import Reason
+from daemon.settings import Reading
+from model.package import Manifest
+
+BODY_PART = "refused_body_part"
+"""Counters in the ledger, one for each term that spoke against a film."""
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What one model package is meant for, and a site's words.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    settings : Reading
+    count : callable
+        Counts by name, for the administrator.
+    """
+
+    manifest: Manifest
+    settings: Reading
+    count: Callable[[str], None]
+
+    def objection(self, header: Header) -> Reason | None:
+        """Return why an image is not to be analysed; None where nothing speaks against it.
+
+        An absent value speaks against nothing; the pixels are asked too (the package's gate).
+        """
+        if self._is_quality_control(header):
+            return Reason.QUALITY_CONTROL
+        meant, words = self.manifest.body_parts, self.settings.body_parts
+        if term := contradicts(header.body_part, meant, words):
+            self.count(f"{BODY_PART} {term}")
+            return Reason.NOT_A_WRIST
+        age, low, high = header.age_years, self.manifest.min_age_years, self.manifest.max_age_years
+        is_younger = age is not None and low is not None and age < low
+        is_older = age is not None and high is not None and age > high
+        return Reason.AGE_OUT_OF_RANGE if is_younger or is_older else None
+
+    def _is_quality_control(self, header: Header) -> bool:
+        if header.quality_control:
+            return True
+        texts = (header.patient_name, header.patient_id, header.body_part, *header.descriptions)
+        said = " | ".join(re.sub(r"[\W_]+", " ", text) for text in texts).upper()
+        return any(
+            re.search(rf"\b{re.escape(word.upper())}\b", said)
+            for word in self.settings.quality_control_words
+        )
