@@ -158,6 +158,16 @@ class Attributes:
         raw = self._raw.get(_tag(keyword))
         return None if raw is None else raw.value
 
+    def vr_of(self, keyword: str) -> str:
+        """Return the VR that the element was written with; empty where VRs are implicit."""
+        raw = self._raw.get(_tag(keyword))
+        return "" if raw is None else raw.vr.decode("ascii")
+
+    @property
+    def order(self) -> str:
+        """The byte order of the values, "<" or ">", as in `struct`."""
+        return self._order
+
     def note(self, keyword: str) -> None:
         """Note that an attribute was read, but says nothing that it may say."""
         self.unreadable.add(keyword)

@@ -29,7 +29,7 @@ _ORIENTATION = frozenset("AFHLPR")
 """Letters of PatientOrientation (PS3.3 C.7.6.1.1.1)."""
 _LETTERS = 3
 _DESCRIPTIONS = ("StudyDescription", "SeriesDescription", "ProtocolName", "ImageComments")
-_KEYWORDS = (
+KEYWORDS = (
     *_DESCRIPTIONS,
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
     "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "PatientName",
@@ -43,6 +43,7 @@ _KEYWORDS = (
     "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
     "PresentationIntentType", "QualityControlImage",
 )  # fmt: skip
+"""What `header_of` asks for."""
 
 
 def read_header(file: Path) -> Header:
@@ -56,7 +57,7 @@ def read_header(file: Path) -> Header:
         It cannot be opened.
     """
     with DicomFile(file) as stored:
-        return header_of(stored.attributes(_KEYWORDS))
+        return header_of(stored.attributes(KEYWORDS))
 
 
 def header_of(said: Attributes) -> Header:

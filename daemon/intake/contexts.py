@@ -1,48 +1,20 @@
 """The presentation contexts that the receiver accepts (PS3.8 7.1.1.13).
 
-Negotiation takes the first of our transfer syntaxes that the sender offers, so their order is our
-wish: plain ones first, then lossless ones, and lossy ones only when nothing else is offered.
+Negotiation takes the first of our transfer syntaxes that the sender offers; `daemon.dicom.syntaxes`
+orders them by our wish.
 """
 
 from collections.abc import Iterable
 
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom.uid import UID
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_context
 from pynetdicom.presentation import PresentationContext
 
+from daemon.dicom.syntaxes import CODINGS
 from daemon.intake.admit import ANALYSED_SOP_CLASSES
 
-READ_TRANSFER_SYNTAXES: tuple[UID, ...] = (
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGLosslessSV1,
-    JPEGLossless,
-    JPEGLSLossless,
-    JPEG2000Lossless,
-    RLELossless,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    JPEGLSNearLossless,
-    JPEG2000,
-    JPEGExtended12Bit,
-    JPEGBaseline8Bit,
-)
-"""What the decoder reads."""
+READ_TRANSFER_SYNTAXES: tuple[UID, ...] = tuple(CODINGS)
+"""What the decoders read, in the order of our wish."""
 
 
 def supported_contexts(services: Iterable[str]) -> list[PresentationContext]:

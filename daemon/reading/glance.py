@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from daemon.reading.decode import NotReadable, read_header
+from daemon.dicom.parse import read_header
+from daemon.reading.decoding.film import NotReadable
 
 _POSITIONS = {
     "PA": "PA",

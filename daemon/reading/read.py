@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from daemon import outcome
+from daemon.dicom.parse import read_header
 from daemon.logs import study_key
-from daemon.reading.decode import Decoded, NotReadable, read_header
+from daemon.reading.decoding.film import Decoded, NotReadable
 from daemon.reading.patient import disagreements
 from daemon.reading.sessions import Network, NetworkOutput
 from daemon.records import (

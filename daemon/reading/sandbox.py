@@ -21,8 +21,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from daemon.dicom.parse import read_header
 from daemon.errors import Unavailable
-from daemon.reading.decode import Decoded, NotReadable, decode, read_header
+from daemon.reading.decoding.film import Decoded, NotReadable, decode
 from daemon.records import Reason
 from daemon.settings import Reading
 from model.pixels import Radiograph
@@ -41,7 +42,7 @@ class Decoder:
     _closed: bool = False
 
     def decode(self, file: Path) -> Decoded:
-        """Decode a stored object; see `daemon.reading.decode.decode`.
+        """Decode a stored object; see `daemon.reading.decoding.film.decode`.
 
         Raises
         ------

@@ -7,7 +7,7 @@ import pytest
 from pydicom import DataElement, config, dcmread
 from pydicom.datadict import tag_for_keyword
 
-from daemon.reading.decode import decode
+from daemon.reading.decoding.film import decode
 from daemon.reading.read import Reader
 from daemon.records import Category, Reason
 from daemon.results.build import build_results

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydicom import dcmread
 
-from daemon.reading.decode import read_header
+from daemon.dicom.parse import read_header
 from daemon.records import Category, PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.withdrawal import Why, rejection_note

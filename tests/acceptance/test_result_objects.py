@@ -7,7 +7,7 @@ import pytest
 from pydicom import DataElement, Dataset, config
 from pydicom.datadict import tag_for_keyword
 
-from daemon.reading.decode import read_header
+from daemon.dicom.parse import read_header
 from daemon.records import PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write

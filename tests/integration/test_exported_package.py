@@ -10,7 +10,7 @@ import torch
 
 from daemon.ledger.ledger import Ledger
 from daemon.operate.bench import bench
-from daemon.reading.decode import decode
+from daemon.reading.decoding.film import decode
 from daemon.reading.read import Reader
 from daemon.reading.sessions import Session
 from daemon.reading.wiring import build_guard

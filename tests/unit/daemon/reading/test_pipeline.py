@@ -11,7 +11,7 @@ from daemon.errors import Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
-from daemon.reading.decode import decode
+from daemon.reading.decoding.film import decode
 from daemon.reading.guard import Offline
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader

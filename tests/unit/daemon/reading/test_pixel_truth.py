@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydicom import Dataset
 
-from daemon.reading.decode import decode
+from daemon.reading.decoding.film import decode
 from daemon.reading.sessions import Session
 from model.package import load_package, probabilities
 from model.pixels import prepare, to_unit

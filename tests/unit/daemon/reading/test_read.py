@@ -10,7 +10,7 @@ from daemon.errors import Rejected
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
-from daemon.reading.decode import decode
+from daemon.reading.decoding.film import decode
 from daemon.reading.read import Reader
 from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daemon.errors import Unavailable
-from daemon.reading.decode import NotReadable, decode
+from daemon.reading.decoding.film import NotReadable, decode
 from daemon.reading.sandbox import Decoder, Decoders
 from daemon.records import Reason
 from daemon.settings import Reading
