@@ -47,7 +47,7 @@ LOSSY_SYNTAXES: tuple[UID, ...] = (
 """The picture is nearly the same in each; for 12-bit JPEG there is no encoder here, only 8 bits."""
 EIGHT_BITS_ONLY = (JPEGBaseline8Bit, JPEGExtended12Bit)
 
-_PLUGINS = {RLELossless: "pydicom", JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
+_PLUGINS = {RLELossless: "gdcm", JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
 _GDCM = {
     JPEGLossless: gdcm.TransferSyntax.JPEGLosslessProcess14,
     JPEGLosslessSV1: gdcm.TransferSyntax.JPEGLosslessProcess14_1,

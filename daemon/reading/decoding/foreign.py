@@ -18,8 +18,8 @@ honest, the brighter half only         0.50 to 1.00  0.59, 0.68
 2048/2 on 12 bits                      0.01 to 0.21  0.03, 0.20
 =====================================  ============  ==========
 
-So less than 0.4 is foreign whatever the window. A window that is the full range of 8 to 15 bits is
-one of a display, and may lose next to nothing.
+So less than 0.4 is foreign whatever the window or table. One of the full range of 8 to 15 bits was
+made for such values, and may lose next to nothing.
 """
 
 from collections.abc import Callable
@@ -69,25 +69,23 @@ def kept_share(curve: _Curve, values: NDArray[np.float32]) -> float:
     return _entropy(merged) / before
 
 
-def is_foreign(
-    curve: _Curve, values: NDArray[np.float32], limits: tuple[float, float] | None = None
-) -> bool:
+def is_foreign(curve: _Curve, values: NDArray[np.float32], limits: tuple[float, float]) -> bool:
     """Tell whether a window or a table was made for other values than these.
 
     Parameters
     ----------
     curve, values
         As for `kept_share`.
-    limits : (float, float) or None
-        The ends of a window.
+    limits : (float, float)
+        The ends of the window or the table.
     """
     kept = kept_share(curve, values)
     return kept < LEAST_KEPT or (_is_a_depth(limits) and kept < LEAST_KEPT_OF_DEPTH)
 
 
-def _is_a_depth(limits: tuple[float, float] | None) -> bool:
-    """Tell whether a window is the full range of so many bits."""
-    if limits is None or abs(limits[0]) > _TOLERANCE:
+def _is_a_depth(limits: tuple[float, float]) -> bool:
+    """Tell whether these are the ends of the full range of so many bits."""
+    if abs(limits[0]) > _TOLERANCE:
         return False
     return any(abs(limits[1] + 1 - 2**bits) <= _TOLERANCE for bits in _DEPTHS)
 
