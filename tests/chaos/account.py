@@ -13,14 +13,15 @@ from pydicom.uid import Comprehensive3DSRStorage, KeyObjectSelectionDocumentStor
 
 @dataclass(frozen=True)
 class Account:
-    """Every number but `promised`, `corrected` and `resent` must be zero.
+    """Every number but `promised`, `corrected`, `rejected` and `resent` must be zero.
 
-    `standing` counts results of a corrected study that name a former patient, and that no rejection
-    note names.
+    `rejected` counts the objects that rejection notes name, `standing` results of a corrected study
+    that name a former patient, and that no note names.
     """
 
     promised: int
     corrected: int
+    rejected: int
     resent: int
     lost: int
     duplicated: int
@@ -71,6 +72,7 @@ def settle(
     return Account(
         promised=sum(map(len, promised.values())),
         corrected=len(corrected),
+        rejected=len(rejected),
         resent=sum(len(copies) - 1 for copies in kept.values()),
         lost=sum(len(images - read.get(study, set())) for study, images in promised.items()),
         duplicated=sum(number - 1 for number in Counter(reports.values()).values()),

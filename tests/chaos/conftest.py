@@ -63,7 +63,7 @@ class Ward:
 
     def send(self, port: int, senders: list[Send], seed: int = 1) -> Traffic:
         self.traffic = Traffic(port, self.folder / "in", senders, seed)
-        self.traffic.start(lambda: self.unreported() >= IN_FLIGHT)
+        self.traffic.start(lambda: self.unreported() >= IN_FLIGHT, self.is_reported)
         self.releaser = Releaser(self.state / "ledger.sqlite", self.traffic.mixed)
         return self.traffic
 
@@ -74,14 +74,21 @@ class Ward:
 
     def unreported(self) -> int:
         assert self.traffic is not None
-        for uid, copies in list(self.archive.kept.items()):
-            if uid not in self._reports and is_report(copies[0]):
-                self._reports[uid] = reported(copies[0])
-        read = images_read(list(self._reports.values()), dict(self.traffic.patients))
+        read = images_read(self._arrived(), dict(self.traffic.patients))
         return sum(
             not images <= read.get(study, set())
             for study, images in list(self.traffic.promised.items())
         )
+
+    def is_reported(self, study_uid: str) -> bool:
+        return any(one.study == study_uid for one in self._arrived())
+
+    def _arrived(self) -> list[Reported]:
+        """Return the reports that the archive has; each is looked at once."""
+        for uid, copies in list(self.archive.kept.items()):
+            if uid not in self._reports and is_report(copies[0]):
+                self._reports[uid] = reported(copies[0])
+        return list(self._reports.values())
 
     def settle(self) -> tuple[Account, int]:
         """Let everything come to rest; returns the account and how many studies are stuck."""

@@ -1,8 +1,8 @@
 """Senders that keep a daemon busy and remember what they were promised.
 
 A study is sent again until every object of it was answered with Success, as routers do. Of every
-four one comes again later under a corrected patient, and one names two patients: a person must
-release it.
+eight one comes again under a corrected patient at once, another when it is reported, and one names
+two patients: a person must release it.
 """
 
 import copy
@@ -26,10 +26,8 @@ Send = Callable[[int, Sequence[Path], Sequence[FileDataset]], bool]
 
 MOST_REFUSALS = 100
 """At the end, after so many in a row a study counts as one that cannot be sent."""
-CORRECTED, MIXED, KINDS = 1, 3, 4
-"""Which of so many studies are corrected later, and which name two patients."""
-CORRECTED_AFTER = 5
-"""So many studies are promised in between: most are reported by then, some are not."""
+CORRECTED, MIXED, CORRECTED_LATE, KINDS = 1, 3, 5, 8
+"""Which of so many are corrected at once, name two patients, or are corrected once reported."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,16 @@ class Traffic:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
         self._again: deque[Shipment] = deque()
-        self._later: deque[tuple[int, Shipment]] = deque()
+        self._late: list[Shipment] = []
         self._lock = threading.Lock()
         self._number = 0
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def start(self, is_busy: Callable[[], bool]) -> None:
-        """Send until `drain`; rest while `is_busy`."""
+    def start(self, is_busy: Callable[[], bool], is_reported: Callable[[str], bool]) -> None:
+        """Send until `drain`; rest while `is_busy`. Studies are named by their UID."""
+        self._is_reported = is_reported
         for sender in self.senders:
             thread = threading.Thread(target=self._work, args=(sender, is_busy), daemon=True)
             thread.start()
@@ -83,7 +82,7 @@ class Traffic:
         for thread in self._threads:
             thread.join(within_s)
         with self._lock:
-            left = len(self._again) + len(self._later)
+            left = len(self._again) + len(self._late)
             return left + sum(thread.is_alive() for thread in self._threads)
 
     def _work(self, sender: Send, is_busy: Callable[[], bool]) -> None:
@@ -92,9 +91,9 @@ class Traffic:
         while True:
             shipment = self._next()
             if shipment is None:
-                if self._stop.is_set():
+                if self._stop.is_set() and not self._late:
                     return
-                if is_busy():
+                if self._stop.is_set() or is_busy():
                     pause.wait(0.02)
                     continue
                 shipment = self._make()
@@ -108,13 +107,14 @@ class Traffic:
             pause.wait(0.05)
 
     def _next(self) -> Shipment | None:
-        """Return what failed, or a correction that is due; at the end every one is."""
+        """Return what failed, or a correction whose time has come."""
         with self._lock:
             if self._again:
                 return self._again.popleft()
-            if self._later and (self._stop.is_set() or self._later[0][0] <= len(self.promised)):
-                return self._later.popleft()[1]
-        return None
+            due = next((one for one in self._late if self._is_reported(one.study_uid)), None)
+            if due is not None:
+                self._late.remove(due)
+            return due
 
     def _try(self, sender: Send, shipment: Shipment) -> bool:
         try:
@@ -138,8 +138,9 @@ class Traffic:
         if shipment.is_correction:
             self.patients[study] = shipment.patient_id
         elif shipment.kind == CORRECTED:
-            due = len(self.promised) + self._random.choice((0, CORRECTED_AFTER))
-            self._later.append((due, self._correction(shipment)))
+            self._again.append(self._correction(shipment))
+        elif shipment.kind == CORRECTED_LATE:
+            self._late.append(self._correction(shipment))
         elif shipment.kind == MIXED:
             self.mixed.add(study)
 
