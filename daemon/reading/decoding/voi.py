@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.grey import Function, Table, Window
 from daemon.reading.decoding.foreign import is_foreign
-from daemon.reading.decoding.tables import looked_up, table_of
+from daemon.reading.decoding.tables import curve_of, table_of
 from daemon.reasons import Note
 
 KEYWORDS = ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction")
@@ -64,7 +64,7 @@ def viewed(values: _Values, voi: Voi | None) -> _Values:
     if voi is None:
         return values
     if isinstance(voi, Table):
-        return looked_up(values, voi)
+        return np.interp(values, *curve_of(voi)).astype(np.float32)
     if voi.function == "SIGMOID":
         exponent = (values - np.float32(voi.center)) * np.float32(-4.0 / voi.width)
         shown: _Values = np.float32(1.0) / (
