@@ -9,6 +9,7 @@ from daemon.dicom.grey import Table
 _MOST_ENTRIES = 1 << 16
 _DESCRIPTOR = 3
 _FEWEST_RUNS = 2
+_ROUNDING = 0.5 + 1e-6
 
 
 def table_of(item: Attributes, *, signed: bool, kind: str = "") -> Table | None:
@@ -57,8 +58,12 @@ def curve_of(table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     A table for viewing mostly has entries of 8 bits, for values of 12: each entry stands for a run
     of inputs. Its middle is where the curve had this very value; between two middles it goes on
     evenly, never further from the table than half a step. A longer run at an end is a clipped one.
+    A table that rounding alone keeps from being a straight line is that line.
     """
     entries = np.asarray(table.entries, np.float64)
+    line = np.linspace(entries[0], entries[-1], len(entries))
+    if np.abs(entries - line).max() <= _ROUNDING:
+        return np.array([0.0, len(entries) - 1.0]) + table.first, entries[[0, -1]]
     begins = np.concatenate(([0], np.flatnonzero(np.diff(entries)) + 1))
     ends = np.concatenate((begins[1:], [len(entries)])) - 1
     curve = (begins + ends) / 2.0, entries[begins]
