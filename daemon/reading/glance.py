@@ -8,7 +8,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from daemon.dicom.parse import read_header
-from daemon.reading.decoding.film import NotReadable
+from daemon.reading.decoding.refusal import NotReadable
 
 _POSITIONS = {
     "PA": "PA",

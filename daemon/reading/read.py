@@ -14,7 +14,8 @@ from pydicom import Dataset
 from daemon import outcome
 from daemon.dicom.parse import read_header
 from daemon.logs import study_key
-from daemon.reading.decoding.film import Decoded, NotReadable
+from daemon.reading.decoding.decoded import Decoded
+from daemon.reading.decoding.refusal import NotReadable
 from daemon.reading.patient import disagreements
 from daemon.reading.sessions import Network, NetworkOutput
 from daemon.records import (

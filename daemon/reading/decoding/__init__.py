@@ -14,6 +14,7 @@
     voi           windows and tables for viewing
     foreign       windows and tables that were made for other values
     processing    raw detector values
+    decoded       what comes out
     refusal       why an object holds no radiograph that can be read
 
 It runs in a child process with limits; see `daemon.reading.sandbox`.

@@ -1,6 +1,5 @@
 """A stored object -> a radiograph, or the reason why it cannot be read."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +9,12 @@ from numpy.typing import NDArray
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.file import DicomFile
 from daemon.dicom.grey import Grey
-from daemon.dicom.header import Header
 from daemon.dicom.parse import KEYWORDS, header_of
 from daemon.dicom.syntaxes import CODINGS, Family
 from daemon.dicom.views import View
 from daemon.reading.decoding import layout as layouts
 from daemon.reading.decoding import modality, padding, processing, voi
+from daemon.reading.decoding.decoded import Decoded as Decoded
 from daemon.reading.decoding.decoders import samples_of
 from daemon.reading.decoding.layout import Layout, layout_of
 from daemon.reading.decoding.refusal import NotReadable as NotReadable
@@ -39,19 +38,6 @@ _VIEWS: dict[View, Literal["PA", "LAT", "OBL"]] = {
 }
 
 _Grey = tuple[NDArray[np.float32], Grey, tuple[Note, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """What an object says, the radiograph it holds, and how its values became grey.
-
-    `notes` are what a reader must know of that.
-    """
-
-    header: Header
-    radiograph: Radiograph
-    grey: Grey
-    notes: tuple[Note, ...] = ()
 
 
 def decode(file: Path, max_pixels: int) -> Decoded:
