@@ -1,4 +1,4 @@
-"""The same object in every lossless transfer syntax for which an encoder is installed."""
+"""The same object in every transfer syntax that is read."""
 
 import tempfile
 from pathlib import Path
@@ -6,15 +6,21 @@ from pathlib import Path
 import gdcm
 import numpy as np
 from pydicom import FileDataset, dcmread
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -26,22 +32,39 @@ LOSSLESS_SYNTAXES: tuple[UID, ...] = (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     RLELossless,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEG2000Lossless,
 )
-"""Every transfer syntax that `encoded` can write; the picture is the same in each."""
+"""The picture is the same in each."""
+LOSSY_SYNTAXES: tuple[UID, ...] = (
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    JPEG2000,
+)
+"""The picture is nearly the same in each; for 12-bit JPEG there is no encoder here, only 8 bits."""
+EIGHT_BITS_ONLY = (JPEGBaseline8Bit, JPEGExtended12Bit)
 
-_PLUGINS = {RLELossless: "pydicom", JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
+_PLUGINS = {RLELossless: "gdcm", JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
+_GDCM = {
+    JPEGLossless: gdcm.TransferSyntax.JPEGLosslessProcess14,
+    JPEGLosslessSV1: gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+    JPEGBaseline8Bit: gdcm.TransferSyntax.JPEGBaselineProcess1,
+    JPEGExtended12Bit: gdcm.TransferSyntax.JPEGExtendedProcess2_4,
+    JPEG2000: gdcm.TransferSyntax.JPEG2000,
+    JPEGLSNearLossless: gdcm.TransferSyntax.JPEGLSNearLossless,
+}
 
 
 def encoded(dataset: FileDataset, syntax: UID) -> FileDataset:
-    """Return a copy in another transfer syntax (one of `LOSSLESS_SYNTAXES`), same instance UID."""
+    """Return a copy in another transfer syntax, with the same instance UID."""
     with tempfile.TemporaryDirectory() as folder:
         copy = dcmread(save(dataset, Path(folder) / "copy.dcm"))
         copy.PixelData = bytes(copy.PixelData)
-        if syntax == JPEGLosslessSV1:
-            return _gdcm_lossless(copy, Path(folder))
+        if syntax in _GDCM:
+            return _by_gdcm(copy, syntax, Path(folder))
     if syntax in _PLUGINS:
         copy.compress(syntax, encoding_plugin=_PLUGINS[syntax], generate_instance_uid=False)
         return copy
@@ -51,6 +74,19 @@ def encoded(dataset: FileDataset, syntax: UID) -> FileDataset:
     return copy
 
 
+def frame_in(dataset: FileDataset) -> bytes:
+    """Return the one compressed frame of an object."""
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
+
+
+def with_frame(dataset: FileDataset, frame: bytes, fragments: int = 1) -> FileDataset:
+    """Put another compressed frame in the object's place, in so many fragments."""
+    dataset.PixelData = encapsulate([frame], fragments_per_frame=fragments)
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    return dataset
+
+
 def _big_endian(dataset: FileDataset) -> FileDataset:
     """Swap the words of the pixel data; pydicom swaps everything else as it writes."""
     swapped = FileDataset(
@@ -58,22 +94,22 @@ def _big_endian(dataset: FileDataset) -> FileDataset:
     )
     for element in dataset:
         swapped.add(element)
-    if dataset.BitsAllocated == 16:
-        swapped.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+    swapped.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+    swapped["PixelData"].VR = "OW"
     swapped.file_meta = dataset.file_meta
     swapped.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     return swapped
 
 
-def _gdcm_lossless(dataset: FileDataset, folder: Path) -> FileDataset:
-    """Compress with JPEG lossless, first-order prediction; only GDCM can."""
+def _by_gdcm(dataset: FileDataset, syntax: UID, folder: Path) -> FileDataset:
+    """Compress with GDCM, which writes what no other encoder here can."""
     source, target = save(dataset, folder / "in.dcm"), folder / "out.dcm"
     reader = gdcm.ImageReader()
     reader.SetFileName(str(source))
     if not reader.Read():
         raise ValueError("GDCM cannot read the object")
     change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetTransferSyntax(gdcm.TransferSyntax(_GDCM[syntax]))
     change.SetInput(reader.GetImage())
     if not change.Change():
         raise ValueError("GDCM cannot compress the object")
@@ -83,9 +119,5 @@ def _gdcm_lossless(dataset: FileDataset, folder: Path) -> FileDataset:
     writer.SetImage(change.GetOutput())
     if not writer.Write():
         raise ValueError("GDCM cannot write the object")
-    compressed = dcmread(target)
-    dataset.PixelData = compressed.PixelData
-    dataset["PixelData"].VR = "OB"
-    dataset["PixelData"].is_undefined_length = True
-    dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
-    return dataset
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return with_frame(dataset, frame_in(dcmread(target)))

@@ -25,9 +25,8 @@ _URGENT = ("STAT", "HIGH")
 _LONGEST_SIDE = 0xFFFF
 _LEAST_MM, _MOST_MM = 0.001, 100.0
 """Distances of pixels that a radiograph may have."""
-_ORIENTATION = frozenset("AFHLPR")
+_AXES = (frozenset("LR"), frozenset("AP"), frozenset("HF"))
 """Letters of PatientOrientation (PS3.3 C.7.6.1.1.1)."""
-_LETTERS = 3
 _DESCRIPTIONS = ("StudyDescription", "SeriesDescription", "ProtocolName", "ImageComments")
 KEYWORDS = (
     *_DESCRIPTIONS,
@@ -268,11 +267,17 @@ def _orientation(said: Attributes) -> tuple[str, str] | None:
     parts = said.texts("PatientOrientation")
     if not any(parts):
         return None
-    good = [part for part in parts if 0 < len(part) <= _LETTERS and set(part) <= _ORIENTATION]
-    if len(parts) != 2 or len(good) != 2:  # noqa: PLR2004
+    two = len(parts) == len(set(parts)) == 2  # noqa: PLR2004
+    if not two or not all(map(_is_direction, parts)):
         said.note("PatientOrientation")
         return None
-    return good[0], good[1]
+    return parts[0], parts[1]
+
+
+def _is_direction(text: str) -> bool:
+    """Tell whether letters say where something points: no axis twice."""
+    axes = [axis for axis in _AXES if axis & set(text)]
+    return 0 < len(text) == len(axes) and set(text) <= frozenset().union(*_AXES)
 
 
 def _lossy_ratios(said: Attributes) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ otherwise it is left out.
 import re
 from datetime import date
 
-_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
+_DATE = re.compile(r"([12]\d{3})[.-]?(\d{2})[.-]?(\d{2})")
 """With the separators of ACR-NEMA, and of those who write dates as ISO 8601 does."""
 _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)?:?([0-5]\d(?:\.\d{1,6})?)?")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")

@@ -180,11 +180,11 @@ def _keep_geometry(dataset: Dataset, header: Header, drawn: Framed) -> None:
     """
     if header.spacing_mm is not None:
         dataset.PixelSpacing = [decimal_text(part / drawn.scale) for part in header.spacing_mm]
-    elif header.aspect is not None:  # proportions are all that is known
+    elif header.aspect is not None and len(set(header.aspect)) > 1:  # all that is known
         dataset.PixelAspectRatio = list(header.aspect)
-    if header.pixel_spacing is not None and header.calibration_type:
+    calibration = header.calibration_type, header.calibration_description
+    if header.pixel_spacing is not None and all(calibration):  # each needs the other
         dataset.PixelSpacingCalibrationType = header.calibration_type
-        if header.calibration_description:
-            put(dataset, "PixelSpacingCalibrationDescription", header.calibration_description)
+        put(dataset, "PixelSpacingCalibrationDescription", header.calibration_description)
     if header.orientation is not None:
         dataset.PatientOrientation = list(header.orientation)

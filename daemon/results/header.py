@@ -60,7 +60,7 @@ def inherit(target: Dataset, header: Header) -> None:
         ("IssuerOfPatientIDQualifiersSequence", header.patient_id_issuers),
     ):
         if issuers:
-            setattr(target, keyword, [_issuer(one) for one in issuers])
+            setattr(target, keyword, [_issuer(issuers[0])])  # not more than one is allowed
 
 
 def coded(found: Sequence[CodedValue]) -> list[Dataset]:

@@ -128,7 +128,8 @@ def _evidence(reading: StudyReading) -> list[Dataset]:
         item = Dataset()
         _to_the_letter(item, "ReferencedSOPClassUID", "UI", header.sop_class_uid)
         _to_the_letter(item, "ReferencedSOPInstanceUID", "UI", header.sop_instance_uid)
-        by_series[header.series_uid].append(item)
+        series_uid = header.series_uid or derived_uid("unknown series", header.sop_instance_uid)
+        by_series[series_uid].append(item)
     series = []
     for uid, items in by_series.items():
         one = Dataset()
@@ -142,8 +143,7 @@ def _evidence(reading: StudyReading) -> list[Dataset]:
 
 
 def _names_an_image(header: Header) -> bool:
-    uids = (header.sop_class_uid, header.sop_instance_uid, header.series_uid)
-    return all(map(is_uid, uids))
+    return is_uid(header.sop_class_uid) and is_uid(header.sop_instance_uid)
 
 
 def _sentences(reading: StudyReading) -> Iterator[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ would be lost.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydicom import DataElement, Dataset
 
 from daemon.dicom.grey import Grey, Rescale, Table, Window
@@ -14,20 +15,24 @@ from daemon.results.header import put
 _UNSPECIFIED = "US"
 """Rescale Type and Modality LUT Type where nobody said the unit (C.11.1.1.2)."""
 
-_BYTE_BITS = 8
-_WORDS = 1 << 16
+_BITS = 16
+"""Of an entry that we write: all readers know them, but not all read two of 8 bits from a word."""
+
+_WORDS = 1 << _BITS
 
 
 def add_grey(state: Dataset, grey: Grey) -> None:
     """Write how an image's stored values became grey values."""
+    voi = grey.voi
     if isinstance(grey.modality, Table):
-        table = _table(grey.modality)
+        table = _table(grey.modality.first, grey.modality.entries)
         put(table, "ModalityLUTType", long_text(grey.modality.kind) or _UNSPECIFIED)
         state.ModalityLUTSequence = [table]
+        voi = voi or _all_of(grey.modality)
     elif grey.modality is not None:
         _add_rescale(state, grey.modality)
-    if grey.voi is not None:
-        state.SoftcopyVOILUTSequence = [_voi(grey.voi)]
+    if voi is not None:
+        state.SoftcopyVOILUTSequence = [_voi(voi)]
     state.PresentationLUTShape = "INVERSE" if grey.inverted else "IDENTITY"
 
 
@@ -37,10 +42,16 @@ def _add_rescale(state: Dataset, rescale: Rescale) -> None:
     put(state, "RescaleType", long_text(rescale.kind) or _UNSPECIFIED)
 
 
+def _all_of(table: Table) -> Window:
+    """Return the window over all that a table of its bits may give (C.11.2.1.2.1)."""
+    return Window(center=2.0 ** (table.bits - 1), width=2.0**table.bits)
+
+
 def _voi(voi: Window | Table) -> Dataset:
     item = Dataset()
     if isinstance(voi, Table):
-        item.VOILUTSequence = [_table(voi)]
+        scale = (_WORDS - 1) / (2.0**voi.bits - 1)  # from black to white, in more bits
+        item.VOILUTSequence = [_table(voi.first, np.rint(np.asarray(voi.entries) * scale))]
         return item
     put(item, "WindowCenter", decimal_text(voi.center))
     put(item, "WindowWidth", decimal_text(voi.width))
@@ -49,20 +60,11 @@ def _voi(voi: Window | Table) -> Dataset:
     return item
 
 
-def _table(table: Table) -> Dataset:
-    """Return a table as an item: descriptor and data (C.11.1.1.1).
-
-    The number of entries has no sign, even where the first input has one. Entries of 8 bits stand
-    two in a word.
-    """
-    count = len(table.entries) % _WORDS
-    signed = table.first < 0
-    if signed and count >= _WORDS // 2:
-        count -= _WORDS
+def _table(first: int, entries: ArrayLike) -> Dataset:
+    """Return a table as an item: descriptor and data (C.11.1.1.1)."""
+    values = np.asarray(entries).astype("<u2")
     item = Dataset()
-    descriptor = [count, table.first, table.bits]
-    item.add(DataElement("LUTDescriptor", "SS" if signed else "US", descriptor))
-    kind = "<u1" if table.bits <= _BYTE_BITS else "<u2"
-    data = np.asarray(table.entries).astype(kind).tobytes()
-    item.add(DataElement("LUTData", "OW", data + b"\0" * (len(data) % 2)))
+    descriptor = [len(values) % _WORDS, first, _BITS]
+    item.add(DataElement("LUTDescriptor", "SS" if first < 0 else "US", descriptor))
+    item.add(DataElement("LUTData", "OW", values.tobytes()))
     return item

@@ -45,8 +45,8 @@ def destination(orthanc, **settings):
 
 
 def all_kinds(source):
-    reading = study_reading([image_reading(source, 0.9)])
-    results = build_results(reading, Report(presentation_state=True))
+    image = image_reading(source, 0.9)
+    results = build_results(study_reading([image]), Report(presentation_state=True))
     rejected = [
         PredecessorObject(
             str(one.dataset.SOPClassUID),
@@ -55,7 +55,7 @@ def all_kinds(source):
         )
         for one in results
     ]
-    note = rejection_note(results[0].dataset, rejected, Why.QUALITY, READ_AT)
+    note = rejection_note(image.header, rejected, Why.QUALITY, READ_AT, 9001)
     return [*results, note]
 
 

@@ -10,6 +10,7 @@ from daemon.records import Category, PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.withdrawal import Why, rejection_note
 from daemon.settings import Destination, Report
+from tests.headers import header_of
 from tests.objects import Exam, Patient, cr, dx, save
 from tests.phantoms import wrist
 from tests.readings import READ_AT, image_reading, study_reading, unread
@@ -80,7 +81,7 @@ def predecessors(results):
     )
 
 
-def everything(source, drawn):
+def everything(drawn):
     """Return the results of each outcome, of a superseding reading, and a rejection note."""
     sets = {
         category: [image_reading(drawn, probability)]
@@ -98,7 +99,7 @@ def everything(source, drawn):
         settings_digest="fedcba9876543210",
     )
     results["superseding"] = build_results(later, REPORT, DESTINATIONS)
-    note = rejection_note(first[0].dataset, predecessors(first), Why.QUALITY, READ_AT)
+    note = rejection_note(header_of(drawn), predecessors(first), Why.QUALITY, READ_AT, 9001)
     results["withdrawn"] = [note]
     return results
 
@@ -127,10 +128,9 @@ def complaints(result, folder):
 def test_no_validator_finds_an_error(tmp_path, make, photometric, header):
     drawn = make(PICTURE, pixels=Pixels(photometric=photometric))
     SOURCES[header](drawn)
-    source = read_header(save(drawn, tmp_path / "source.dcm"))
     found = {
         f"{outcome}: {result.kind}": problems
-        for outcome, results in everything(source, drawn).items()
+        for outcome, results in everything(drawn).items()
         for result in results
         if (problems := complaints(result, tmp_path))
     }
@@ -142,5 +142,5 @@ def test_a_name_in_any_alphabet_arrives_unchanged(tmp_path, charset):
     drawn = dx(PICTURE, exam=Exam(patient=Patient(name=NAMES[charset])))
     _named(charset)(drawn)
     results = build_results(study_reading([image_reading(drawn, 0.9)]), REPORT)
-    names = {str(read_header(save(one.dataset, tmp_path / "x.dcm")).PatientName) for one in results}
+    names = {read_header(save(one.dataset, tmp_path / "x.dcm")).patient_name for one in results}
     assert names == {NAMES[charset]}

@@ -118,7 +118,7 @@ def _steps(reading: StudyReading, source: FileDataset) -> dict[str, Callable[[],
         "summary": lambda: summary(basis).finish(),
         "annotated copy": lambda: annotated_copy(image, "1", basis).sheet.finish(),
         "heat map": lambda: _drawn(heat_map(image, image.scores[0], "1", basis)),
-        "all objects": lambda: build_anew(reading, source),
+        "all objects": lambda: build_anew(reading),
     }
 
 
@@ -126,7 +126,7 @@ def _drawn(picture: Framed | None) -> object:
     return picture.sheet.finish() if picture else None
 
 
-def build_anew(reading: StudyReading, source: Dataset) -> object:
+def build_anew(reading: StudyReading) -> object:
     """Build all objects as for a study that was not seen before: nothing is kept from the last."""
     plain_copy.cache_clear()
     return build_results(reading, Report())

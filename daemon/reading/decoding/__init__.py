@@ -14,7 +14,6 @@
     voi           windows and tables for viewing
     foreign       windows and tables that were made for other values
     processing    raw detector values
-    refusal       why an object holds no radiograph that can be read
 
 It runs in a child process with limits; see `daemon.reading.sandbox`.
 """

@@ -53,11 +53,16 @@ def decode(file: Path, max_pixels: int) -> Decoded:
     ------
     NotReadable
         With the reason; every exception of the decoders ends as this one.
+    OSError
+        The file is not to be had.
     """
     try:
-        with DicomFile(file) as stored:
-            return _decoded(stored, max_pixels)
-    except (NotReadable, NotDicom, OSError):
+        stored = DicomFile(file)
+    except NotDicom as error:
+        raise NotReadable(Reason.UNREADABLE, str(error)) from error
+    try:
+        return _decoded(stored, max_pixels)
+    except NotReadable:
         raise
     except Exception as error:  # a defect here costs this image only; it is reported, not hidden
         raise NotReadable(Reason.UNREADABLE, "decoding failed") from error

@@ -1,9 +1,8 @@
 """Raw detector values (images for processing): made what a film's processing would begin with.
 
 Bone attenuates by a factor, so values that are linear in the X-ray intensity are read after a
-logarithm (PS3.3 C.8.11.3.1.2). The sign of the
-relationship is one of stored values, so modality LUTs are not used, nor are windows: for values
-like these there is no view.
+logarithm (PS3.3 C.8.11.3.1.2). The relationship is one of stored values, so modality LUTs are not
+used. Nor are windows: nobody views such values.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,9 @@ _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _START_OF_SCAN, _JPEG_LS_FRAME = 0xDA, 0xF7
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {_JPEG_LS_FRAME}
 """SOF0 to SOF15 and SOF55; C4, C8 and CC are tables and reserved."""
-_SEQUENTIAL = (0xC0, 0xC1)
+_SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
+_DCT_PRECISIONS = (8, 12)
+"""There are no others (ISO 10918-1 table B.2): GDCM writes 16, and its decoder overflows on it."""
 _WHOLE_SPECTRUM = bytes((0, 63, 0))
 """How a scan header of a sequential frame ends (ISO 10918-1 table B.3); some writers put zeros."""
 _FILL = 0xFF
@@ -104,8 +106,7 @@ def _jpeg(frame: bytes) -> Stream:
         if marker in _FRAMES:
             precision, rows, columns, components = _FRAME.unpack_from(frame, position + 4)
             kind, shape = marker, (rows, columns)
-            if components != 1:
-                raise ValueError("not one component")
+            _check_frame(kind, precision, components)
         position += 2 + length
         if marker == _START_OF_SCAN:
             if kind in _SEQUENTIAL:
@@ -113,6 +114,13 @@ def _jpeg(frame: bytes) -> Stream:
                     frame[: position - len(_WHOLE_SPECTRUM)] + _WHOLE_SPECTRUM + frame[position:]
                 )
             return _stream(frame[start:], position - start, precision, shape)
+
+
+def _check_frame(kind: int, precision: int, components: int) -> None:
+    if components != 1:
+        raise ValueError("not one component")
+    if kind in (*_SEQUENTIAL, _PROGRESSIVE) and precision not in _DCT_PRECISIONS:
+        raise ValueError("no precision of a DCT")
 
 
 def _jpeg_2000(frame: bytes) -> Stream:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.grey import Function, Table, Window
 from daemon.reading.decoding.foreign import is_foreign
-from daemon.reading.decoding.tables import looked_up, table_of
+from daemon.reading.decoding.tables import curve_of, table_of
 from daemon.reasons import Note
 
 KEYWORDS = ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction")
@@ -46,7 +46,7 @@ def voi_of(said: Attributes, values: _Values) -> tuple[Voi | None, tuple[Note, .
     notes: dict[Note, None] = {}
     for item in said.items("VOILUTSequence"):
         table = table_of(item, signed=bool((values < 0).any()))
-        if table is not None and not is_foreign(partial(viewed, voi=table), values):
+        if table is not None and not is_foreign(partial(viewed, voi=table), values, limits(table)):
             return table, tuple(notes)
         notes[Note.TABLE_LEFT_OUT] = None
     function = said.text("VOILUTFunction").upper() or _LINEAR
@@ -64,7 +64,7 @@ def viewed(values: _Values, voi: Voi | None) -> _Values:
     if voi is None:
         return values
     if isinstance(voi, Table):
-        return looked_up(values, voi)
+        return np.interp(values, *curve_of(voi)).astype(np.float32)
     if voi.function == "SIGMOID":
         exponent = (values - np.float32(voi.center)) * np.float32(-4.0 / voi.width)
         shown: _Values = np.float32(1.0) / (
@@ -75,10 +75,12 @@ def viewed(values: _Values, voi: Voi | None) -> _Values:
     return np.clip(values, np.float32(low), np.float32(high))
 
 
-def limits(window: Window) -> tuple[float, float]:
-    """Return the modality values at which a window is black and white (PS3.3 C.11.2.1.2, .3)."""
-    center, width = window.center, window.width
-    if window.function == _LINEAR:
+def limits(voi: Voi) -> tuple[float, float]:
+    """Return the modality values between which greys differ (PS3.3 C.11.2.1.1 to .3)."""
+    if isinstance(voi, Table):
+        return float(voi.first), float(voi.first + len(voi.entries) - 1)
+    center, width = voi.center, voi.width
+    if voi.function == _LINEAR:
         center, width = center - 0.5, width - 1.0
     return center - width / 2.0, center + width / 2.0
 
