@@ -43,17 +43,18 @@ from tests.recordings import drawn, real
 OBJECTS, QUICK_OBJECTS = 20_000, 400
 QUIET_S = 1.0
 HONEST_WITHIN_S = 10.0
-MOST_OPEN = 8
+MOST_OPEN = 12
 """Studies on their way: beyond, the odd senders wait, as they would at a real node's pace."""
 STALLED_AFTER_S = 90.0
-GROWTH, GROWTH_MB = 1.05, 16.0
-"""What the memory of the last third may have more than that of the second: a share, and MB."""
+GROWTH, GROWTH_MB = 1.1, 32.0
+"""What the memory of the last third may have more than that of the second: a share, and MB. It
+rises in steps, with the largest objects so far."""
 _EVERYTHING = 10_000_000
-_SAMPLE_S = 0.5
+_SAMPLE_S = 0.25
 _KB_PER_MB = 1024
 _ANALYSED = ("positive", "doubt", "negative")
 _SETTLED = ("done", "quarantined")
-_BUSY = ("jobs queued", "jobs running", "deliveries pending")
+_OPEN, _SENDING = ("jobs queued", "jobs running"), "deliveries pending"
 _ALERTS = ("alert_no_report", "alert_result_left_out", "alert_study_quarantined")
 
 
@@ -84,10 +85,11 @@ class Run:
             if now - began > seconds and not self.traffic.is_over:
                 self.traffic.stop()
             counts, waiting = backlog(self.ledger), len(self.ledger.waiting())
-            busy = sum(counts.get(name, 0) for name in _BUSY)
-            if self.traffic.is_over and not busy and not waiting:
+            unread = waiting + sum(counts.get(name, 0) for name in _OPEN)
+            if not self.traffic.is_over:
+                self.traffic.make_room(MOST_OPEN - unread)
+            elif not unread and not counts.get(_SENDING):
                 return
-            self.traffic.let_go_on(may=busy + waiting < MOST_OPEN)
             state = (counts, waiting, self.traffic.sent)
             if state != last:
                 moved, last = now, state

@@ -47,7 +47,8 @@ class Traffic:
         self._request = associate_rq(self.node.ae_title, self._contexts)
         self._known: list[tuple[str, str]] = []
         self._lock = threading.Lock()
-        self._stop, self._free = threading.Event(), threading.Event()
+        self._stop = threading.Event()
+        self._room = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
 
     @property
@@ -66,21 +67,20 @@ class Traffic:
     def stop(self) -> None:
         """Send no more; returns when the last answer is there."""
         self._stop.set()
-        self._free.set()
+        self.make_room(SENDERS)
         for thread in self._threads:
             thread.join()
 
-    def let_go_on(self, *, may: bool) -> None:
-        """Let the odd senders go on, or wait: the backlog of the node decides."""
-        if may:
-            self._free.set()
-        else:
-            self._free.clear()
+    def make_room(self, studies: int) -> None:
+        """Let the odd senders begin so many studies, and no more: the node's backlog decides."""
+        while self._room.acquire(blocking=False):
+            continue
+        if studies > 0:
+            self._room.release(studies)
 
     def _send_odd(self, sender: int) -> None:
         chance, number = Random(f"{self.seed}/{sender}"), 0
-        while not self._stop.is_set():
-            self._free.wait()
+        while self._room.acquire() and not self._stop.is_set():
             number += 1
             study = uid("fuzz", self.seed, sender, number)
             items = [self._odd(study, index, chance) for index in range(chance.choice(_IMAGES))]
@@ -88,6 +88,7 @@ class Traffic:
                 self.sent += len(items)
                 if self.sent >= self.objects:
                     self._stop.set()
+                    self._room.release(SENDERS)
             self._send(items)
 
     def _odd(self, study_uid: str, index: int, chance: Random) -> Item:
