@@ -34,8 +34,13 @@ def decoders(pid: int) -> list[int]:
 
 
 def resident_mb(pid: int) -> float:
-    """Return the memory in use by a process and its descendants, MB."""
-    return sum(status(one, "VmRSS") for one in family(pid)) / _KB_PER_MB
+    """Return the memory in use by a process and its descendants, MB.
+
+    A child that has not yet become another program shares its parent's memory: it is not counted.
+    """
+    mine = _command_line(pid)
+    others = [one for one in family(pid)[1:] if _command_line(one) != mine]
+    return sum(status(one, "VmRSS") for one in (pid, *others)) / _KB_PER_MB
 
 
 class PeakMemory:
