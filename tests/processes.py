@@ -36,10 +36,10 @@ def decoders(pid: int) -> list[int]:
 def resident_mb(pid: int) -> float:
     """Return the memory in use by a process and its descendants, MB.
 
-    A child that has not yet become another program shares its parent's memory: it is not counted.
+    A child that was just forked, and is no other program yet, is left out: it has its parent's.
     """
-    mine = _command_line(pid)
-    others = [one for one in family(pid)[1:] if _command_line(one) != mine]
+    itself = _command_line(pid)
+    others = [one for one in family(pid)[1:] if _command_line(one) != itself]
     return sum(status(one, "VmRSS") for one in (pid, *others)) / _KB_PER_MB
 
 

@@ -15,12 +15,13 @@ from pydicom.uid import UID, DigitalXRayImageStorageForProcessing, JPEGLSLossles
 from tests.encodings import encoded
 from tests.objects import Exam, Patient, dx
 from tests.phantoms import wrist
+from tests.stored import Pixels
 
 CANARIES = ("ZZPHI", "PHI-4711")
 """Parts of every patient's name and ID."""
 PICTURES = {
     "quiet": lambda: np.rot90(wrist(spacing_mm=0.2)).copy(),
-    "unsure": lambda: wrist(spacing_mm=0.3),
+    "unsure": lambda: wrist("LAT", seed=2, spacing_mm=0.3),
     "broken": lambda: wrist("LAT", fracture=True, spacing_mm=0.3),
 }
 """With operating points 0.3 and 0.7 the demo package calls them negative, doubt and positive."""
@@ -29,6 +30,9 @@ BODY_PARTS = (
     "HAND/WRIST", "EXTREMITY", "UPPER EXTREMITY", "UP_EXM", "ARM", "UNKNOWN",
 )  # fmt: skip
 """What stands there for a wrist."""
+IN_EIGHT_BITS = "plain in eight bits"
+_BYTES = np.linspace(0, 255, 4096).round()
+"""A table of bytes for values of 12 bits: the identity, as far as bytes can tell."""
 _ZEROS = "1.2.826.0.1.3680043.10.999.20250314.083015.007"
 _DOSE, _DEPTH = 15000, 4.5
 """Of the film before its processing: the unattenuated dose, and the exponent of the brightest."""
@@ -53,7 +57,7 @@ def study_uid(study: str) -> str:
 
 def film(study: str, of: str = "quiet", number: int = 1) -> FileDataset:
     """Return an ordinary film of a study."""
-    return dx(picture(of), "LAT" if of == "broken" else "PA", exam(study), number=number)
+    return dx(picture(of), "PA" if of == "quiet" else "LAT", exam(study), number=number)
 
 
 def with_values(one: FileDataset, **values: object) -> FileDataset:
@@ -66,6 +70,12 @@ def with_values(one: FileDataset, **values: object) -> FileDataset:
 def odd_pixels() -> dict[str, FileDataset]:
     """Return one picture stored in odd ways, by study; all are to be read like the plain one."""
     return {name: change(film(name, "unsure")) for name, change in PIXEL_CHANGES.items()}
+
+
+def in_eight_bits() -> FileDataset:
+    """Return what a VOI LUT of bytes makes of the picture of `odd_pixels`, as a film of its own."""
+    grey = _BYTES[picture("unsure")].astype(np.uint16)
+    return dx(grey, "LAT", exam(IN_EIGHT_BITS), Pixels(bits=8))
 
 
 def odd_headers() -> dict[str, FileDataset]:
@@ -139,7 +149,7 @@ def _with_table(one: FileDataset, kind: str) -> FileDataset:
     """Put a VOI LUT of 4096 bytes, the identity, in place of the window."""
     table = Dataset()
     table.add_new("LUTDescriptor", "US", [4096, 0, 8])
-    table.add_new("LUTData", "OW", np.linspace(0, 255, 4096).round().astype(kind).tobytes())
+    table.add_new("LUTData", "OW", _BYTES.astype(kind).tobytes())
     del one.WindowCenter, one.WindowWidth
     return with_values(one, VOILUTSequence=[table])
 

@@ -61,6 +61,7 @@ def _first_sendings():
         **hostile.wrong_representations(),
         **hostile.control_characters(),
         **films.odd_pixels(),
+        films.IN_EIGHT_BITS: films.in_eight_bits(),
         **films.odd_headers(),
         **{f"raw {of}": films.raw(f"raw {of}", of) for of in ("quiet", "broken")},
         **{f"part {word}": films.of_body_part(word) for word in PARTS},
@@ -104,6 +105,12 @@ def test_an_oddly_stored_film_reads_like_the_plain_one(site, study):
     assert state["category"] == plain["category"] == CATEGORIES["unsure"]
     tolerance = 5e-3 if study in TABLES else 1e-3
     assert state["highest_score"] == pytest.approx(plain["highest_score"], abs=tolerance)
+
+
+@pytest.mark.parametrize("study", TABLES)
+def test_a_table_of_bytes_makes_just_the_film_of_bytes(site, study):
+    twin = site.before[study_uid(films.IN_EIGHT_BITS)]["highest_score"]
+    assert site.before[study_uid(study)]["highest_score"] == pytest.approx(twin, abs=1e-3)
 
 
 def test_a_report_says_that_a_window_for_other_values_was_left_out(site):
@@ -238,6 +245,20 @@ def test_the_command_line_shows_what_was_withdrawn_and_what_a_person_released(si
     assert all(shown[study_uid(study)]["is_released"] for study in studies.UNLIKE_NAMES)
 
 
+def test_deflated_bombs_cost_little_memory_and_nobody_their_turn(site):
+    warm = [f"before bombs {number}" for number in range(WARM)]
+    at_once([partial(site.send_all, {study: [film(study)]}) for study in warm])
+    assert site.settle(map(study_uid, warm), WITHIN_S) == []
+    objects = {**hostile.bombs(BOMBS), "beside bombs": film("beside bombs")}
+    with PeakMemory(site.node.process.pid) as memory:
+        at_once([partial(site.send_all, {study: [one]}) for study, one in objects.items()])
+        assert site.settle(map(study_uid, objects), WITHIN_S) == []
+    assert [site.answers[study] for study in objects] == [[0x0000]] * (BOMBS + 1)
+    assert site.states()[study_uid("beside bombs")]["category"] == CATEGORIES["quiet"]
+    print(f"\n{BOMBS} bombs: {memory.before_mb:.0f} MB, at most {memory.growth_mb:.0f} MB more")
+    assert memory.growth_mb < MOST_GROWTH_MB
+
+
 def test_an_image_whose_decoder_is_killed_is_read_by_another(site):
     children = decoders(site.node.process.pid)
     assert children
@@ -251,19 +272,6 @@ def test_an_image_whose_decoder_is_killed_is_read_by_another(site):
         os.kill(child, signal.SIGKILL)
     assert site.settle([study_uid("decoder killed")], WITHIN_S) == []
     assert site.states()[study_uid("decoder killed")]["category"] == CATEGORIES["quiet"]
-
-
-def test_deflated_bombs_cost_little_memory_and_nobody_their_turn(site):
-    warm = [f"before bombs {number}" for number in range(WARM)]
-    at_once([partial(site.send_all, {study: [film(study)]}) for study in warm])
-    assert site.settle(map(study_uid, warm), WITHIN_S) == []
-    objects = {**hostile.bombs(BOMBS), "beside bombs": film("beside bombs")}
-    with PeakMemory(site.node.process.pid) as memory:
-        at_once([partial(site.send_all, {study: [one]}) for study, one in objects.items()])
-        assert site.settle(map(study_uid, objects), WITHIN_S) == []
-    assert [site.answers[study] for study in objects] == [[0x0000]] * (BOMBS + 1)
-    assert site.states()[study_uid("beside bombs")]["category"] == CATEGORIES["quiet"]
-    assert memory.growth_mb < MOST_GROWTH_MB
 
 
 def test_no_line_of_the_log_is_forged(site):
