@@ -43,7 +43,7 @@ from tests.recordings import drawn, real
 OBJECTS, QUICK_OBJECTS = 20_000, 400
 QUIET_S = 1.0
 HONEST_WITHIN_S = 10.0
-MOST_OPEN = 10
+MOST_OPEN = 8
 """Studies on their way: beyond, the odd senders wait, as they would at a real node's pace."""
 STALLED_AFTER_S = 90.0
 GROWTH, GROWTH_MB = 1.05, 16.0
