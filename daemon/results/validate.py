@@ -173,7 +173,7 @@ def checked(file: Path) -> Iterator[None]:
     if errors:
         named = sorted({tag for line in errors if (tag := _tag_of(line)) is not None})
         tags = " ".join(f"(0x{tag >> 16:04x},0x{tag & 0xFFFF:04x})" for tag in named)
-        raise InvalidResult(f"invalid result: dciodvfy found {len(errors)} errors {tags}".rstrip())
+        raise InvalidResult(f"invalid result: dciodvfy: {len(errors)} errors; tags: {tags or '-'}")
 
 
 def _own_errors(lines: Sequence[str]) -> list[str]:

@@ -10,8 +10,8 @@ from model.findings import FINDINGS
 BANNER = "AI result - not for diagnostic use"
 OUTLINES = "solid outline: positive \u00b7 dotted outline: doubt"
 
-_VIEWS = {"PA": "PA", "AP": "AP", "LAT": "Lateral", "OBL": "Oblique"}
-_SIDES = {"L": "left", "R": "right"}
+_VIEW_WORDS = {"PA": "PA", "AP": "AP", "LAT": "Lateral", "OBL": "Oblique"}
+_SIDE_WORDS = {"L": "left", "R": "right"}
 _SEVERITY = (Category.POSITIVE, Category.DOUBT)
 
 
@@ -22,8 +22,8 @@ def display(finding: str, say: Language = ENGLISH) -> str:
 
 def image_label(header: Header, number: int, say: Language = ENGLISH) -> str:
     """Name an image by what its header says of it, e.g. "1  PA, left"."""
-    view = _VIEWS.get(header.view or "", "")
-    side = _SIDES.get(header.side or "", "")
+    view = _VIEW_WORDS.get(header.view or "", "")
+    side = _SIDE_WORDS.get(header.side or "", "")
     said = ", ".join(say(part) for part in (view, side) if part)
     return f"{number}  {said or say('image')}"
 

@@ -8,12 +8,13 @@ from pydicom import DataElement, config, dcmread
 from pydicom.datadict import tag_for_keyword
 
 from daemon.reading.decoding.film import decode
-from daemon.reading.read import Reader
 from daemon.records import Category, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.settings import Report
+from tests.headers import header_of
 from tests.objects import dx
+from tests.opening import reader
 from tests.phantoms import wrist
 from tests.unit.daemon.reading.test_read import NOW, ConstantNetwork, job, package  # noqa: F401
 
@@ -68,17 +69,19 @@ ANALYSED = {
 }
 NOT_ANALYSED = {
     "palette": (_with_a_palette, Reason.NOT_A_RADIOGRAPH),
-    "1 x 1": (_of_one_pixel, Reason.UNREADABLE),
+    "1 x 1": (_of_one_pixel, Reason.TOO_SMALL),
 }
 
 
 def read(package, folder, source, max_pixels=MOST_PIXELS):  # noqa: F811
     """Read a source as the daemon does; return the reading and its results as they are on disk."""
-    reader = Reader(package, ConstantNetwork(), folder, "s", lambda file: decode(file, max_pixels))
+    one = replace(
+        reader(package, folder, ConstantNetwork()), decode=lambda file: decode(file, max_pixels)
+    )
     work = job(folder, source)
-    instance = replace(work.instances[0], sop_instance_uid=str(source.SOPInstanceUID))
+    instance = replace(work.instances[0], header=header_of(source))
     work = replace(work, instances=(instance,))
-    reading = reader.read(work, NOW)
+    reading = one.read(work, NOW)
     results = build_results(reading, Report(presentation_state=True))
     files = write(results, folder / "outbox", reading.study_uid)
     return reading, {one.kind: dcmread(folder / "outbox" / one.file) for one in files}

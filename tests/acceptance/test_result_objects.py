@@ -8,11 +8,7 @@ from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from daemon.dicom.parse import read_header
-<<<<<<< HEAD
-from daemon.records import PredecessorObject, Reason
-=======
 from daemon.records import HELD, PredecessorObject, Reason
->>>>>>> w3
 from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.settings import Report

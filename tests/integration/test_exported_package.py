@@ -11,7 +11,6 @@ import torch
 from daemon.ledger.ledger import Ledger
 from daemon.operate.bench import bench
 from daemon.reading.decoding.film import decode
-from daemon.reading.read import Reader
 from daemon.reading.sessions import Session
 from daemon.reading.wiring import build_guard
 from daemon.records import Instance, Job
@@ -24,6 +23,7 @@ from model.package import load_package
 from model.pixels import prepare
 from tests import phantoms
 from tests.objects import EXAM, dx, save
+from tests.opening import reader
 from tests.unit.export.conftest import checkpoint_of
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -96,8 +96,7 @@ def study(folder, images):
 
 
 def read(package, network, folder, images=3):
-    reader = Reader(package, network, folder, "s", lambda file: decode(file, 10**8))
-    return reader.read(study(folder, images), NOW).images
+    return reader(package, folder, network).read(study(folder, images), NOW).images
 
 
 def test_every_findings_map_comes_with_one_call_and_is_that_of_its_class(site, tmp_path):
