@@ -15,8 +15,8 @@ spool          bytes -> a file named by     whole file or none           start-u
                its hash                                                  orphan file
 ledger         study, instance rows, then   file and row                 a resend finds the
                Success                                                   same file, same row
-complete       arrivals, now -> job         one job per set of inputs    the next sweep decides
-                                                                         again, same answer
+complete       arrivals, now -> headers,    one job per set of inputs    the next sweep decides
+               job                                                       again, same answer
 read           files -> scores, evidence    nothing new                  the lease expires, the
                                                                          job is claimed again
 report         readings -> SR, SC in the    files and rows               repeated: same UIDs,
@@ -33,6 +33,8 @@ spool : the received files.
 ledger : what the daemon remembers; its queue of jobs is the only queue.
 job : one complete study to be read, with its attempts.
 claim, lease : a worker's exclusive, expiring hold on a job.
+header : all that an image says besides its pixels, read once, in a child process, as one record.
+held, released : a study that waits for a person, and one that a person let go.
 radiograph : one decoded image with the attributes that matter.
 score : calibrated probability in [0, 1] for one finding on one image.
 evidence : the map that shows where a score came from (Grad-CAM).
