@@ -8,7 +8,7 @@ import struct
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from daemon.dicom.source import Source, Unreadable, Whole
+from daemon.dicom.source import LONGEST_START, Shown, Source, Unreadable, Whole
 
 UNDEFINED = 0xFFFFFFFF
 MAX_NESTING = 64
@@ -81,7 +81,7 @@ def items(value: memoryview, order: str, implicit: bool) -> Iterator[memoryview]
     """
     source, position = Whole(value), 0
     while position < len(value):
-        item = _element_at(source, position, (order, True))
+        item = _element_at(value, position, position, order, implicit=True)
         position = item.start + item.length
         if item.tag == _SEQUENCE_END:
             return
@@ -107,14 +107,15 @@ def _walk(
     """Give the elements of one level: 1 is the data set's, 2 an item's, whose last one is its end.
 
     `levels` says of each level whether its VRs are implicit; `opened` is the element that was
-    entered last from the level that is given.
+    entered last from the level that is given. The source is asked only when what it showed is used
+    up: this loop is run for every element that any peer sends.
     """
     order, implicit = encoding
     levels, opened = [implicit] * depth, Element(0, 0, 0)
-    while source.reaches(position + 1):
-        element = _element_at(source, position, (order, levels[-1]))
+    end, held, start = source.show(position + LONGEST_START, None)
+    while position < end:
+        element = _element_at(held, position - start, position, order, levels[-1])
         if len(levels) == depth:
-            source.keep(element.start if element.tag in wanted else None)
             opened = element
         position = element.start
         if element.length == UNDEFINED or element.tag in _DELIMITERS:
@@ -122,14 +123,23 @@ def _walk(
             element = opened._replace(length=position - _DELIMITER_BYTES - opened.start)
         else:
             position += element.length
-            if not source.reaches(position):
-                raise Unreadable("data set is truncated")
+        if position + LONGEST_START > end:
+            end, held, start = _shown(source, position, opened, wanted)
         if len(levels) <= depth:
             yield element
         if len(levels) < depth:
             return
     if len(levels) > 1:
         raise Unreadable("data set is truncated")
+
+
+def _shown(source: Source, position: int, opened: Element, wanted: Container[int]) -> Shown:
+    """Let the source show the element that begins at a position."""
+    kept = opened.start if opened.tag in wanted else None
+    shown = source.show(position + LONGEST_START, kept)
+    if position > shown[0]:
+        raise Unreadable("data set is truncated")
+    return shown
 
 
 def _change_level(levels: list[bool], element: Element) -> None:
@@ -143,20 +153,21 @@ def _change_level(levels: list[bool], element: Element) -> None:
         raise Unreadable("data set is nested too deeply")
 
 
-def _element_at(source: Source, position: int, encoding: tuple[str, bool]) -> Element:
-    order, implicit = encoding
+def _element_at(
+    held: bytes | memoryview | bytearray, at: int, position: int, order: str, implicit: bool
+) -> Element:
+    """Read the start of the element that lies at a position of the data set, here at `at`."""
     short, long = _FORMS[order]
-    data, at = source.at(position)
     try:
-        group, number, vr, length = short.unpack_from(data, at)
+        group, number, vr, length = short.unpack_from(held, at)
         tag = group << 16 | number
         if implicit or group == _DELIMITING_GROUP:
-            [length] = long.unpack_from(data, at + 4)
+            [length] = long.unpack_from(held, at + 4)
             return Element(tag, position + 8, length, b"", implicit)
         if vr in _SHORT_FORM:
             return Element(tag, position + 8, length, vr)
         if vr in _LONG_FORM:
-            [length] = long.unpack_from(data, at + 8)
+            [length] = long.unpack_from(held, at + 8)
             return Element(tag, position + 12, length, vr, vr == b"UN")  # PS3.5 6.2.2
     except struct.error as error:
         raise Unreadable("data set is truncated") from error

@@ -25,23 +25,26 @@ class Oversized(Rejected):
     """A deflated data set grows beyond the limit."""
 
 
+Shown = tuple[int, bytes | bytearray | memoryview, int]
+"""Up to which position a data set is there, bytes of it, and the position of their first one."""
+
+
 class Source(Protocol):
     """The bytes of a data set."""
 
-    def at(self, position: int) -> tuple[bytes | memoryview, int]:
-        """Return bytes, and where in them a position is: the 12 bytes from there, if there are."""
-        ...
+    def show(self, position: int, kept: int | None) -> Shown:
+        """Show the data set up to a position, if it is so long.
 
-    def reaches(self, position: int) -> bool:
-        """Tell whether the data set is as long as this."""
-        ...
-
-    def keep(self, start: int | None) -> None:
-        """Keep the bytes from here on, because `value` will be asked for; None keeps none."""
+        Parameters
+        ----------
+        position : int
+        kept : int or None
+            Bytes from here on are shown too, because `value` will be asked for.
+        """
         ...
 
     def value(self, start: int, length: int) -> memoryview:
-        """Return bytes that were kept."""
+        """Return bytes of what was shown last."""
         ...
 
 
@@ -52,16 +55,9 @@ class Whole:
         self._data = memoryview(data)
         self._size = len(data)
 
-    def at(self, position: int) -> tuple[bytes | memoryview, int]:
-        """Return the data set and the position itself."""
-        return self._data, position
-
-    def reaches(self, position: int) -> bool:
-        """Tell whether the data set is as long as this."""
-        return position <= self._size
-
-    def keep(self, start: int | None) -> None:
-        """Do nothing: all is kept."""
+    def show(self, _position: int, _kept: int | None) -> Shown:
+        """Show all of it."""
+        return self._size, self._data, 0
 
     def value(self, start: int, length: int) -> memoryview:
         """Return these bytes."""
@@ -91,16 +87,9 @@ class Inflating:
         self._held = bytearray()
         self._start = 0
         """Where in the data set the bytes that are held begin."""
-        self._kept: int | None = None
 
-    def at(self, position: int) -> tuple[bytes | memoryview, int]:
-        """Return the bytes that are held, and where in them the position is."""
-        self.reaches(position + LONGEST_START)
-        begin = position - self._start
-        return bytes(self._held[begin : begin + LONGEST_START]), 0
-
-    def reaches(self, position: int) -> bool:
-        """Inflate up to a position, if there is so much.
+    def show(self, position: int, kept: int | None) -> Shown:
+        """Inflate up to a position, and hold what is kept and the last bytes before it.
 
         Raises
         ------
@@ -109,17 +98,16 @@ class Inflating:
         Oversized
             They grow beyond a limit.
         """
+        needed = position - LONGEST_START if kept is None else min(kept, position - LONGEST_START)
         while (end := self._start + len(self._held)) < position:
-            self._forget(min(end, position - LONGEST_START))
+            self._forget(min(end, needed))
+            if kept is not None and len(self._held) > self._max_value_bytes:
+                raise Oversized("a value is too large")
             piece = self._next()
             if not piece:
-                return False
+                break
             self._held += piece
-        return True
-
-    def keep(self, start: int | None) -> None:
-        """Keep the bytes from here on; None keeps none."""
-        self._kept = start
+        return end, self._held, self._start
 
     def value(self, start: int, length: int) -> memoryview:
         """Return bytes that were kept."""
@@ -127,11 +115,7 @@ class Inflating:
         return memoryview(bytes(self._held[begin : begin + length]))
 
     def _forget(self, position: int) -> None:
-        """Drop what lies before a position, but not what is kept."""
-        if self._kept is not None:
-            position = min(position, self._kept)
-            if len(self._held) > self._max_value_bytes:
-                raise Oversized("a value is too large")
+        """Drop what lies before a position, where it is worth it."""
         drop = position - self._start
         if drop > _PIECE:
             del self._held[:drop]
