@@ -255,7 +255,7 @@ def _decoders() -> list[str]:
     return [
         status.parent.name
         for status in Path("/proc").glob("[0-9]*/status")
-        if own in _read(status) and "daemon.reading.sandbox" in _read(status.parent / "cmdline")
+        if own in _read(status) and "daemon.reading.child" in _read(status.parent / "cmdline")
     ]
 
 
