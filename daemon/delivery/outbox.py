@@ -28,6 +28,8 @@ PARKED = "alert_result_parked"
 """Counter in the ledger: results that a person should look at."""
 BATCH = 100
 """Objects that share an association at most."""
+FAILED_HERE = Answer(Verdict.LATER, None, "this node failed to send it")
+"""It says nothing about the destination."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ class Courier:
             if given == len(due):
                 raise
             logger.exception("delivery failed", extra={"destination": self.destination.name})
-            yield Answer(Verdict.LATER, None, "this node failed to send it")
+            yield FAILED_HERE
 
     def _sender(self) -> Sender:
         if isinstance(self.destination, WebDestination):
@@ -126,6 +128,8 @@ class Courier:
 
     def _judge_destination(self, answers: list[Answer]) -> None:
         """Count a batch without any answer against the destination; say it when that changes."""
+        if FAILED_HERE in answers:
+            return
         where = {"destination": self.destination.name}
         if all(answer.is_silence for answer in answers):
             if self.breaker.failed(self.clock()):

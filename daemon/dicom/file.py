@@ -4,7 +4,6 @@ import mmap
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Self
 
 from pydicom.uid import UID
 
@@ -42,7 +41,7 @@ def file_meta(content: memoryview) -> tuple[dict[int, bytes], int]:
 
 
 class DicomFile:
-    """An open file; to be used in a `with` block, within which its values are valid.
+    """An open file; its bytes go when nobody refers to them any more.
 
     Raises
     ------
@@ -81,9 +80,3 @@ class DicomFile:
         data_set = self._content[self._start :]
         source = source_of(data_set, self.syntax, max_bytes, max_value_bytes)
         return Attributes.of(source, self.syntax, keywords)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing: the bytes go when nobody refers to them any more."""

@@ -56,8 +56,7 @@ def read_header(file: Path) -> Header:
     OSError
         It cannot be opened.
     """
-    with DicomFile(file) as stored:
-        return header_of(stored.attributes(KEYWORDS))
+    return header_of(DicomFile(file).attributes(KEYWORDS))
 
 
 def header_of(said: Attributes) -> Header:

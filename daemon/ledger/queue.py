@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, func, insert, select, update
 from sqlalchemy.orm import aliased
 
-from daemon.ledger.inputs import Inputs, inputs_digest, inputs_of, present_inputs
+from daemon.ledger.inputs import inputs_digest, inputs_of, present_inputs
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.overtaken import give_up_emptied, overtaken, study_uid_of
 from daemon.ledger.settle import origin_of, write_results, write_scores
@@ -20,7 +20,6 @@ from daemon.records import (
     Reason,
     ResultFile,
     StudyReading,
-    WaitingInput,
 )
 
 URGENT, ROUTINE, BATCH = 0, 1, 2
@@ -100,10 +99,6 @@ class Queue:
                 [{"job_id": job_id, "instance_id": one.instance_id} for one in instances],
             )
             return int(job_id)
-
-    def waiting_inputs(self, study_id: int) -> list[WaitingInput]:
-        """Return the images that a job made now would read."""
-        return Inputs(self.ledger).waiting(study_id)
 
     def claim(self, worker: str, now: datetime, lease: timedelta) -> Job | None:
         """Take the most urgent job that is due, in one statement; None when there is none.

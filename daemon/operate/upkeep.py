@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -90,10 +91,14 @@ class Upkeep:
         except Exception:  # a defect of ours costs this study an attempt, and no other
             logger.exception("assembly failed", extra=_about(study))
             self._failures[study.study_id] += 1
-            if self._failures[study.study_id] < MOST_FAILURES:
-                return
-            reason = Reason.FAILED_REPEATEDLY
-            self.queue.enqueue(study.study_id, self.recipe_digest, now, reason=reason)
+            if self._failures[study.study_id] >= MOST_FAILURES:
+                guarded("assembly", partial(self._give_up, study, now))
+            return
+        self._failures.pop(study.study_id, None)
+
+    def _give_up(self, study: WaitingStudy, now: datetime) -> None:
+        reason = Reason.FAILED_REPEATEDLY
+        self.queue.enqueue(study.study_id, self.recipe_digest, now, reason=reason)
         self._failures.pop(study.study_id, None)
 
     def _enqueue(self, study: WaitingStudy, now: datetime) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from daemon.ledger.queue import Queue
+from daemon.ledger.inputs import Inputs
 from daemon.records import Note, Reason
 from tests.cases import films, hostile, studies
 from tests.cases.films import film, study_uid
@@ -90,7 +90,7 @@ def _lose_a_file(running):
     """Send two images; the file of the first is gone before the study is read."""
     assert running.send(film("lost file")) == [0x0000]
     [study] = [one for one in running.ledger.waiting() if one.study_uid == study_uid("lost file")]
-    [image] = Queue(running.ledger).waiting_inputs(study.study_id)
+    [image] = Inputs(running.ledger).waiting(study.study_id)
     (running.node.settings.parent / "state" / "spool" / image.file).unlink()
     assert running.send(film("lost file", "unsure", number=2)) == [0x0000]
 

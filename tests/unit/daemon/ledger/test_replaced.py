@@ -198,7 +198,7 @@ def test_headers_are_written_down_once_and_come_with_the_images(ledger, queue): 
         {one.instance_id: header.to_json(), two.instance_id: "what another version wrote"}
     )
     assert inputs.undescribed(study.study_id) == ()
-    assert [one.header for one in queue.waiting_inputs(study.study_id)] == [header, None]
+    assert [one.header for one in inputs.waiting(study.study_id)] == [header, None]
     queue.enqueue(study.study_id, "recipe", NOW)
     assert [one.header for one in queue.claim("w", NOW, LEASE).instances] == [header, None]
 

@@ -1,9 +1,11 @@
 """When a study becomes a job: quiet period, senders still at work, needed views, urgency."""
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
@@ -15,6 +17,19 @@ from tests.objects import Exam, Patient, dx, save
 from tests.opening import describe_here
 
 LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Picky(Queue):
+    """Fails at one study, whatever is asked of it."""
+
+    refuses: int = 0
+
+    @override
+    def enqueue(self, study_id, *args, **rest):
+        if study_id == self.refuses:
+            raise ZeroDivisionError
+        return super().enqueue(study_id, *args, **rest)
 
 
 class Desk:
@@ -148,6 +163,17 @@ def test_a_study_that_cannot_be_assembled_keeps_no_other_from_it_and_has_its_out
     assert at.after(1) is None
     assert at.after(1).reason is Reason.FAILED_REPEATEDLY
     assert at.ledger.waiting() == []
+
+
+def test_a_study_that_no_job_can_be_made_of_keeps_no_other_from_it(desk):
+    at = desk()
+    at.receive("PA", study="bad")
+    [bad] = at.ledger.waiting()
+    at.upkeep = replace(at.upkeep, queue=Picky(at.ledger, refuses=bad.study_id))
+    for number in (2, 3, 4, 5):
+        at.receive("PA", number=number, study=f"good {number}")
+        assert at.after(30).instances[0].file == f"{number}.dcm"
+    assert [one.study_id for one in at.ledger.waiting()] == [bad.study_id]
 
 
 def test_attributes_that_say_nothing_are_counted(desk):
