@@ -60,6 +60,8 @@ class Note(StrEnum):
 
     WINDOW_LEFT_OUT = "window left out: made for other values"
     TABLE_LEFT_OUT = "VOI LUT left out: made for other values"
+    MODALITY_LEFT_OUT = "modality LUT left out: it cannot be true"
+    BITS_LEFT_OUT = "bits stored left out: they cannot be true"
     FUNCTION_UNKNOWN = "unknown VOI LUT function taken as linear"
     LOGARITHM = "for processing: read after a logarithm"
     SECOND_DECODER = "read by the second decoder"

@@ -40,12 +40,11 @@ def _refusal(reason: Reason, detail: str) -> Description:
     return {"reason": reason.value, "detail": detail}
 
 
-def _limit(settings: Reading) -> None:
+def _limit(memory: int, more_cpu_s: float) -> None:
     """Allow the coming image its share of CPU time, on top of what was used so far."""
-    memory = settings.decode_memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_s = int(used.ru_utime + used.ru_stime + settings.decode_timeout_s) + 1
+    cpu_s = int(used.ru_utime + used.ru_stime + more_cpu_s) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
@@ -54,7 +53,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         settings = Reading.model_validate_json(request["settings"])
-        _limit(settings)
+        _limit(settings.decode_memory_bytes, request["cpu_s"])
         description, arrays = answer(request["do"], Path(request["file"]), settings)
         text = json.dumps(description).encode()
         sys.stdout.buffer.write(LENGTHS.pack(len(text), len(arrays)) + text + arrays)

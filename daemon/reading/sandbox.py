@@ -9,6 +9,7 @@ the child                      and then
 =============================  ===================================================================
 answers                        the image is read, or has the reason why not
 breaks a limit, or crashes     the image is unreadable; the next one gets a new child
+is too slow with a header      within its CPU time: the machine is at fault, and the study waits
 is killed by somebody else     the image gets one new child: the kernel (out of memory) or a person
                                may have meant another; if that is killed too, the study waits
 =============================  ===================================================================
@@ -43,7 +44,9 @@ logger = logging.getLogger(__name__)
 
 LENGTHS = struct.Struct(">II")
 """Bytes of the description, bytes of the arrays."""
-_HEADER_WITHIN_S = 10.0
+_HEADER_CPU_S, _HEADER_WITHIN_S = 10.0, 60.0
+"""A header that takes so much CPU time is hostile. One that only takes long is not: without it the
+results of an honest image would name no patient."""
 _LAST_WORDS_S = 0.5
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that a limit or a crash of ours does not send; our own deadline is told apart."""
@@ -79,7 +82,8 @@ class Decoder:
         Unavailable
             The disk does not answer, the child was killed from outside twice, or the daemon stops.
         """
-        description, arrays = self._twice("decode", file, self.settings.decode_timeout_s)
+        limit = self.settings.decode_timeout_s
+        description, arrays = self._twice("decode", file, limit, limit)
         return decoded_from(description, arrays)
 
     def describe(self, file: Path, named: Header) -> Header:
@@ -99,10 +103,10 @@ class Decoder:
         Raises
         ------
         Unavailable
-            As for `decode`.
+            As for `decode`; also when the machine is too slow.
         """
         try:
-            description, _ = self._twice("describe", file, _HEADER_WITHIN_S)
+            description, _ = self._twice("describe", file, _HEADER_CPU_S, _HEADER_WITHIN_S)
             said = Header.from_json(description["header"])
         except (NotReadable, ValidationError):
             return replace(named, unreadable=("data set",))
@@ -121,15 +125,17 @@ class Decoder:
         with self._lock:
             self._end()
 
-    def _twice(self, what: str, file: Path, within_s: float) -> tuple[dict[str, Any], bytes]:
+    def _twice(
+        self, what: str, file: Path, cpu_s: float, within_s: float
+    ) -> tuple[dict[str, Any], bytes]:
         """Ask the child, and a new one where somebody killed it."""
         with self._lock:
             try:
-                answer = self._ask(what, file, within_s)
+                answer = self._ask(what, file, cpu_s, within_s)
             except _KilledFromOutside:
                 logger.warning("a decoder was killed from outside: its image gets a new one")
                 try:
-                    answer = self._ask(what, file, within_s)
+                    answer = self._ask(what, file, cpu_s, within_s)
                 except _KilledFromOutside as error:
                     raise Unavailable("the decoder was killed from outside twice") from error
         description = answer[0]
@@ -139,7 +145,9 @@ class Decoder:
             raise NotReadable(Reason(description["reason"]), description["detail"])
         return answer
 
-    def _ask(self, what: str, file: Path, within_s: float) -> tuple[dict[str, Any], bytes]:
+    def _ask(
+        self, what: str, file: Path, cpu_s: float, within_s: float
+    ) -> tuple[dict[str, Any], bytes]:
         if self._closed:
             raise Unavailable("the decoder was ended")
         child = self._child or self._start()
@@ -152,24 +160,30 @@ class Decoder:
         deadline = Timer(within_s, end)
         deadline.start()
         try:
-            request = {"do": what, "file": str(file), "settings": self.settings.model_dump_json()}
+            settings = self.settings.model_dump_json()
+            request = {"do": what, "file": str(file), "cpu_s": cpu_s, "settings": settings}
             _pipe(child.stdin).write(json.dumps(request).encode() + b"\n")
             _pipe(child.stdin).flush()
             sizes = LENGTHS.unpack(_exactly(_pipe(child.stdout), LENGTHS.size))
             description = json.loads(_exactly(_pipe(child.stdout), sizes[0]))
             return description, _exactly(_pipe(child.stdout), sizes[1])
         except (EOFError, OSError) as error:
-            self._judge(self._end(), is_overdue=bool(overdue))
+            self._judge(self._end(), is_overdue=bool(overdue), is_patient=within_s > cpu_s)
             raise NotReadable(
                 Reason.UNREADABLE, "the decoder broke its limits of time or memory, or crashed"
             ) from error
         finally:
             deadline.cancel()
 
-    def _judge(self, code: int, *, is_overdue: bool) -> None:
-        """Say whose fault it was that the child died: return where it was the image's."""
+    def _judge(self, code: int, *, is_overdue: bool, is_patient: bool) -> None:
+        """Say whose fault it was that the child died: return where it was the image's.
+
+        `is_patient` says that the deadline was later than any limit on CPU time.
+        """
         if self._closed:
             raise Unavailable("the decoder was ended")
+        if is_overdue and is_patient:
+            raise Unavailable("this machine is too slow to read a header now")
         if not is_overdue and -code in _FROM_OUTSIDE:
             raise _KilledFromOutside
 

@@ -6,7 +6,9 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
 from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
+from typing_extensions import override
 
+from daemon.delivery.outbox import Courier
 from daemon.logs import study_key
 from daemon.settings import Destination
 from tests.fakes import Archive
@@ -108,6 +110,26 @@ def test_an_object_that_makes_the_archive_hang_up_does_not_hold_back_the_rest(of
         assert office.turn(archive.destination()) == 1
         assert list(archive.kept) == [office.files[1].sop_instance_uid]
     assert office.states() == ["pending", "delivered"]
+
+
+class Clumsy(Courier):
+    """Has a defect that it meets before it sends."""
+
+    @override
+    def _sender(self):
+        raise ZeroDivisionError
+
+
+def test_a_defect_of_ours_is_not_taken_for_an_archive_that_does_not_answer(office):
+    with Archive() as archive:
+        courier = Clumsy(
+            archive.destination(), office.deliveries, office.root, PATIENCE, "WRISTD", office.clock
+        )
+        for _ in range(2 * PATIENCE.breaker_failures):
+            assert courier.turn(office.clock()) == 1
+            office.clock.advance(PATIENCE.max_delay_s)
+    assert not courier.breaker.is_on_trial
+    assert office.states() == ["pending", "pending"]
 
 
 def test_a_permanent_rejection_parks_at_once(office):

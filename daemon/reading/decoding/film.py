@@ -10,6 +10,7 @@ from daemon.dicom.attributes import Attributes
 from daemon.dicom.file import DicomFile, NotDicom
 from daemon.dicom.grey import Grey
 from daemon.dicom.parse import KEYWORDS, header_of
+from daemon.dicom.source import Unreadable
 from daemon.dicom.syntaxes import CODINGS, Family
 from daemon.dicom.views import View
 from daemon.reading.decoded import Decoded
@@ -52,20 +53,14 @@ def decode(file: Path, max_pixels: int) -> Decoded:
     Raises
     ------
     NotReadable
-        With the reason; every exception of the decoders ends as this one.
+        With the reason.
     OSError
         The file is not to be had.
     """
     try:
-        stored = DicomFile(file)
-    except NotDicom as error:
+        return _decoded(DicomFile(file), max_pixels)
+    except (NotDicom, Unreadable) as error:
         raise NotReadable(Reason.UNREADABLE, str(error)) from error
-    try:
-        return _decoded(stored, max_pixels)
-    except NotReadable:
-        raise
-    except Exception as error:  # a defect here costs this image only; it is reported, not hidden
-        raise NotReadable(Reason.UNREADABLE, "decoding failed") from error
 
 
 def _decoded(file: DicomFile, max_pixels: int) -> Decoded:
@@ -87,7 +82,10 @@ def _decoded(file: DicomFile, max_pixels: int) -> Decoded:
         laterality=header.side,
         view=_VIEWS[header.view] if header.view else None,
     )
-    return Decoded(radiograph, grey, (*notes, *([Note.SECOND_DECODER] if second else [])))
+    of_pixels = {Note.BITS_LEFT_OUT: layout.corrected, Note.SECOND_DECODER: second}
+    return Decoded(
+        radiograph, grey, (*notes, *(note for note, holds in of_pixels.items() if holds))
+    )
 
 
 def _stored(file: DicomFile, said: Attributes, layout: Layout) -> tuple[Integers, bool]:
@@ -114,6 +112,8 @@ def _presented_values(
     chosen = modality.modality_of(said, signed=layout.signed)
     values = modality.modality_values(stored, chosen)
     view, notes = voi.voi_of(said, _sampled(values, mask))
+    if modality.is_left_out(said, chosen):
+        notes = (Note.MODALITY_LEFT_OUT, *notes)
     return voi.viewed(values, view), Grey(chosen, view, _is_inverted(said, layout)), notes
 
 

@@ -24,7 +24,8 @@ class Layout:
     """How one grey sample lies in its cell.
 
     `stored` bits end at bit `high` of `allocated` ones. `signed` is PixelRepresentation.
-    `monochrome1` says that the smallest value is white.
+    `monochrome1` says that the smallest value is white. `corrected` says that BitsStored or HighBit
+    cannot be true.
     """
 
     rows: int
@@ -34,6 +35,7 @@ class Layout:
     high: int
     signed: bool
     monochrome1: bool
+    corrected: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,6 +67,7 @@ def layout_of(said: Attributes, header: Header, max_pixels: int) -> Layout:
         high=high,
         signed=said.integer("PixelRepresentation") == 1,
         monochrome1=_photometric(said) == "MONOCHROME1",
+        corrected=(stored, high) != (said.integer("BitsStored"), said.integer("HighBit")),
     )
 
 

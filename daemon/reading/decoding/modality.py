@@ -10,6 +10,7 @@ from daemon.reading.decoding.tables import looked_up, table_of
 
 KEYWORDS = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "RescaleType")
 
+_LINEAR = ("RescaleSlope", "RescaleIntercept")
 _LEAST_SLOPE, _MOST_SLOPE = 1e-12, 1e12
 _FARTHEST = float(1 << 22)
 """Steps of the slope that the intercept may shift: float32 keeps values apart up to there."""
@@ -31,13 +32,22 @@ def modality_of(said: Attributes, *, signed: bool) -> Modality | None:
         if table is not None:
             return table
     slope, intercept = said.number("RescaleSlope"), said.number("RescaleIntercept")
-    if slope is None and intercept is None:
+    if (slope is None and intercept is None) or said.unreadable & set(_LINEAR):
         return None
     slope = 1.0 if slope is None else slope
     rescale = Rescale(slope, intercept or 0.0, said.text("RescaleType") or "US")
     if not _LEAST_SLOPE <= abs(slope) <= _MOST_SLOPE:
         return None
     return rescale if abs(rescale.intercept) <= _FARTHEST * abs(slope) else None
+
+
+def is_left_out(said: Attributes, chosen: Modality | None) -> bool:
+    """Tell whether an image has a modality LUT that was not chosen, because it cannot be meant."""
+    if said.items("ModalityLUTSequence"):
+        return not isinstance(chosen, Table)
+    return chosen is None and any(
+        said.numbers(keyword) or keyword in said.unreadable for keyword in _LINEAR
+    )
 
 
 def modality_values(stored: Integers, modality: Modality | None) -> NDArray[np.float32]:

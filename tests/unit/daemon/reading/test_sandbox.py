@@ -9,6 +9,7 @@ import pytest
 
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
+from daemon.reading import sandbox
 from daemon.reading.refused import NotReadable
 from daemon.reading.sandbox import Decoder, Decoders
 from daemon.records import Reason
@@ -111,6 +112,20 @@ def test_an_image_that_takes_too_long_is_unreadable(image):
     with pytest.raises(NotReadable, match="limits"):
         hasty.decode(image)
     hasty.close()
+
+
+def test_a_machine_that_stands_still_blames_no_header(decoder, image, monkeypatch):
+    monkeypatch.setattr(sandbox, "_HEADER_CPU_S", 0.0)
+    monkeypatch.setattr(sandbox, "_HEADER_WITHIN_S", 0.001)
+    with pytest.raises(Unavailable, match="too slow"):
+        decoder.describe(image, Header("1.2", "1.3", "1.4"))
+
+
+def test_a_header_that_takes_too_much_cpu_time_says_nothing(decoder, image):
+    named = Header("1.2", "1.3", "1.4")
+    decoder.describe(image, named)
+    decoder._child.send_signal(signal.SIGXCPU)
+    assert decoder.describe(image, named) == replace(named, unreadable=("data set",))
 
 
 def test_ending_the_daemon_blames_no_image(image):

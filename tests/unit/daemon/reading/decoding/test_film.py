@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 from pydicom.uid import MPEG2MPML, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from daemon.dicom.grey import Grey, Rescale, Window
 from daemon.reading.decoding.film import NotReadable, decode
-from daemon.records import Reason
+from daemon.records import Note, Reason
 from model.pixels import PixelProfile, to_unit
 from tests import phantoms
 from tests.encodings import LOSSLESS_SYNTAXES, encoded
@@ -119,6 +120,34 @@ def test_a_window_of_no_width_is_left_out(tmp_path, picture, plain):
     dataset = dx(picture)
     dataset.WindowCenter, dataset.WindowWidth = "0", "0"
     assert np.abs(unit(stored(tmp_path, dataset)) - plain).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ({"RescaleSlope": "0", "RescaleIntercept": "5"}, Note.MODALITY_LEFT_OUT),
+        ({"ModalityLUTSequence": [Dataset()]}, Note.MODALITY_LEFT_OUT),
+        ({"BitsStored": 40}, Note.BITS_LEFT_OUT),
+        ({"HighBit": 3}, Note.BITS_LEFT_OUT),
+    ],
+)
+def test_a_header_that_cannot_be_true_is_not_believed_and_that_is_said(
+    tmp_path, picture, values, note
+):
+    dataset = dx(picture)
+    assert decode(stored(tmp_path, dataset), MAX_PIXELS).notes == ()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    assert decode(stored(tmp_path, dataset), MAX_PIXELS).notes == (note,)
+
+
+def test_a_rescale_that_cannot_be_read_is_left_out_whole(tmp_path, picture):
+    dataset = dx(picture)
+    dataset.RescaleSlope = "2"
+    dataset.RescaleIntercept = ["5", "6"]
+    decoded = decode(stored(tmp_path, dataset), MAX_PIXELS)
+    assert decoded.grey.modality is None
+    assert Note.MODALITY_LEFT_OUT in decoded.notes
 
 
 def test_a_spacing_of_zero_is_no_spacing(tmp_path, picture):
