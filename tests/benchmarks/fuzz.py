@@ -10,6 +10,7 @@ table, and as its last line one JSON object.
 import argparse
 import json
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -55,6 +56,9 @@ _KB_PER_MB = 1024
 _ANALYSED = ("positive", "doubt", "negative")
 _SETTLED = ("done", "quarantined")
 _OPEN, _SENDING = ("jobs queued", "jobs running"), "deliveries pending"
+_LEFT_OUT = re.compile(r" daemon\.results\.reporter: left out: (.*) study=")
+_DEFECT = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception))\b")
+"""The last line of a traceback."""
 _ALERTS = ("alert_no_report", "alert_result_left_out", "alert_study_quarantined")
 
 
@@ -118,6 +122,8 @@ class Run:
             "honest_latest_s": max((_late_s(one) for one in honest if one), default=0.0),
             "canaries": self._canaries(),
             **{name: counters.get(name, 0) for name in _ALERTS},
+            "left_out": dict(Counter(self._said(_LEFT_OUT))),
+            "defects": dict(Counter(self._said(_DEFECT))),
             **self._growth(),
         }
 
@@ -140,6 +146,10 @@ class Run:
             kept = set(connection.scalars(select(InstanceRow.sop_instance_uid)))
         ignored = counters.get("ignored_sop_class", 0) + counters.get("self_output", 0)
         return max(0, len(self.traffic.acknowledged - kept) - ignored)
+
+    def _said(self, pattern: re.Pattern[str]) -> Iterator[str]:
+        """Give what the log says of a kind: fixed words and tags."""
+        return (match[1] for line in self.node.log if (match := pattern.search(line)))
 
     def _canaries(self) -> int:
         """Count the lines of logs, names of files and lines of commands that name a patient."""
