@@ -117,11 +117,14 @@ class Encoding:
         return struct.pack(f"{self.order}HHL", *tag, length)
 
 
+_ROOTS = ("1.2", "2.25", "1.3.6.1.4.1", "0", "0.0", "3", "9.9", "99.1")
+
+
 def uids() -> SearchStrategy[str]:
-    """Return UIDs that intake takes: some have components that begin with zeros."""
+    """Return UIDs that intake takes: some have components that begin with zeros, or an odd root."""
     component = st.one_of(st.integers(0, 10**12).map(str), st.sampled_from(("007", "00", "0")))
     tail = st.lists(component, min_size=1, max_size=3).map(".".join)
-    return st.tuples(st.sampled_from(("1.2", "2.25", "1.3.6.1.4.1")), tail).map(".".join)
+    return st.tuples(st.sampled_from(_ROOTS), tail).map(".".join)
 
 
 @st.composite

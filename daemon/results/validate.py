@@ -83,7 +83,8 @@ _FOREIGN_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "ReferencedSOPInstance
 _COPIED_TAGS = frozenset(map(tag_for_keyword, (*IDENTIFIERS, *_FOREIGN_UIDS)))
 _SUMMARY_LINE = "Dicom dataset contains invalid data values for Value Representations"
 _TAG_OF_VALUE = re.compile(
-    r"Error - Value invalid for this VR - \(0x([0-9a-f]{4}),0x([0-9a-f]{4})\)"
+    r"Error - (?:Value invalid for this VR -|Illegal root for UID - .* in)"
+    r" \(0x([0-9a-f]{4}),0x([0-9a-f]{4})\)"
 )
 _COPIED_TABLE = "Error - LookupTableData bad"
 """A table that does not use all of its bits: dciodvfy suspects it, but DICOM does not forbid it."""

@@ -39,6 +39,15 @@ def test_uids_with_zeros_in_front_are_delivered_to_the_letter(source, tmp_path):
     assert image.ReferencedSOPInstanceUID == "1.2.007.14"
 
 
+@pytest.mark.parametrize("root", ["0.0", "3.1", "9.9.1"])
+def test_uids_under_a_root_that_nobody_gave_away_are_delivered_to_the_letter(
+    source, tmp_path, root
+):
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        put(source, keyword, "UI", f"{root}.{len(keyword)}")
+    assert len(write(results_of(source), tmp_path, "1.2")) == 4
+
+
 def test_a_uid_of_ours_with_zeros_in_front_is_invalid(source):
     report = results_of(source)[0].dataset
     put(report, "InstanceCreatorUID", "UI", "1.2.007")
