@@ -28,6 +28,11 @@ class Answers:
     strayed: bool = field(default=False, init=False)
     _asked: tuple[int, int | None, str] | None = field(default=None, init=False)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a request of ours has not had its last answer."""
+        return self._asked is not None
+
     def asked(self, event: Event) -> None:
         """Note our request."""
         command = event.message.command_set

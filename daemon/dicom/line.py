@@ -1,11 +1,16 @@
 """A TCP connection that we open, plain or TLS: every step has an end, and it can be cut."""
 
+import errno
+import os
 import select
 import socket
 import ssl
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
+from typing import Any
+
+_LOOK_UP_S = 0.2
 
 
 class Line:
@@ -19,6 +24,8 @@ class Line:
     """
 
     def __init__(self, timeout_s: float) -> None:
+        self.address: tuple[str | tuple[str, int, int], int] = ("", 0)
+        """Of the peer, as pynetdicom writes it; known once it is open."""
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._is_cut = False
@@ -37,6 +44,11 @@ class Line:
             raise ConnectionAbortedError("not open")
         return self._socket
 
+    @property
+    def is_secured(self) -> bool:
+        """Whether it is under TLS."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
     def open(self, host: str, port: int) -> None:
         """Connect; OSError says why that failed."""
         end = monotonic() + self._timeout_s
@@ -46,13 +58,13 @@ class Line:
         ):
             try:
                 one = self._hold(socket.socket(family, kind, protocol))
-                one.settimeout(_left(end))
-                one.connect(address)
+                self._connect(one, address, end)
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 self.close()
                 failure = error
             else:
+                self.address = _as_pynetdicom(address), port
                 return
         raise failure
 
@@ -116,6 +128,20 @@ class Line:
                 self._socket.close()
                 self._socket = None
 
+    def _connect(self, one: socket.socket, address: tuple[Any, ...], end: float) -> None:
+        """Connect, looking up now and then: a socket that is not connected yet cannot be shut."""
+        one.setblocking(False)
+        code = one.connect_ex(address)
+        poll = select.poll()
+        poll.register(one, select.POLLOUT)
+        while code == errno.EINPROGRESS:
+            if self._is_cut:
+                raise ConnectionAbortedError("cut")
+            if poll.poll(min(_left(end), _LOOK_UP_S) * 1000):
+                code = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+
     def _hold(self, one: socket.socket) -> socket.socket:
         """Make this the socket that `cut` ends."""
         with self._lock:
@@ -132,6 +158,12 @@ class Line:
         """
         with suppress(OSError):
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def _as_pynetdicom(address: tuple[Any, ...]) -> str | tuple[str, int, int]:
+    """Return an IPv4 address as text, an IPv6 address with flow and scope."""
+    host, _port, *rest = address
+    return (host, rest[0], rest[1]) if rest else host
 
 
 def _left(end: float) -> float:

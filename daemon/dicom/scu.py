@@ -23,7 +23,7 @@ from pynetdicom.presentation import PresentationContext
 
 from daemon.dicom.exchange import Answers
 from daemon.dicom.line import Line
-from daemon.dicom.tls import words_of
+from daemon.dicom.tls import TLS_REFUSED, words_of
 from daemon.dicom.transport import Requestor, Transport
 from daemon.errors import Unavailable
 
@@ -171,7 +171,7 @@ class Caller:
             self._connect(line, peer)
             answers = Answers()
             association = ae.associate(
-                *_address(line),
+                *line.address,
                 contexts=list(contexts),
                 ae_title=peer.ae_title,
                 max_pdu=MAX_PDU_BYTES,
@@ -187,7 +187,8 @@ class Caller:
             try:
                 yield Call(association, answers)
             finally:
-                _release(association)
+                if not answers.is_awaited:
+                    _release(association)
         finally:
             _end(ae.association, line)
             with self._lock:
@@ -220,11 +221,6 @@ class Caller:
             raise Unreachable(words_of(error)) from error
 
 
-def _address(line: Line) -> tuple[str | tuple[str, int, int], int]:
-    host, port, *rest = line.connection.getpeername()
-    return (host, *rest) if rest else host, port
-
-
 def _check(association: Association) -> None:
     """Raise NoAssociation unless there is an association that something can be sent over."""
     reply = association.acceptor.primitive
@@ -245,11 +241,12 @@ def _check(association: Association) -> None:
 
 def _words(association: Association) -> str:
     transport = association.dul.socket
-    failure = transport.failure if isinstance(transport, Transport) else None
-    if isinstance(failure, ssl.SSLError):  # with TLS 1.3 the peer judges after our handshake
-        return words_of(failure)
     if association.acceptor.primitive is not None:
         return "peer answers none of our presentation contexts"
+    if isinstance(transport, Transport) and transport.line.is_secured:
+        failure = transport.failure  # with TLS 1.3 the peer judges us after our handshake
+        if isinstance(failure, ssl.SSLError | ConnectionError):
+            return TLS_REFUSED
     return "no association: the peer does not answer, or not as DICOM asks"
 
 

@@ -9,6 +9,7 @@ _EXPIRED, _NOT_YET_VALID = 10, 9
 _WRONG_NAME = (62, 64)
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 """Of X509_verify_cert_error_string(3)."""
+TLS_REFUSED = "TLS: the peer does not take our certificate, or our kind of TLS"
 
 
 def server_context(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
@@ -52,7 +53,7 @@ def words_of(error: Exception) -> str:
             return "TLS: the peer's certificate is not signed by the authority of the settings"
         return "TLS: the peer's certificate is not valid"
     if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
-        return "TLS: the peer does not take our certificate, or our kind of TLS"
+        return TLS_REFUSED
     return f"TLS: no handshake with the peer ({type(error).__name__})"
 
 

@@ -39,12 +39,13 @@ class Transport(AssociationSocket):
 
     Attributes
     ----------
+    line : Line
     failure : OSError or None
         What ended it.
     """
 
     def __init__(self, association: Association, line: Line, largest_message_bytes: int) -> None:
-        self._line = line
+        self.line = line
         self._largest_message_bytes = largest_message_bytes
         self._message_bytes = 0
         self.failure: OSError | None = None
@@ -57,7 +58,7 @@ class Transport(AssociationSocket):
     @override
     def _create_socket(self, address: AddressInformation) -> socket.socket:
         self._is_connected = False
-        return self._line.connection
+        return self.line.connection
 
     @override
     def connect(self, primitive: T_CONNECT) -> None:
@@ -76,7 +77,7 @@ class Transport(AssociationSocket):
         if self.assoc.dimse.msg_queue.qsize() >= MOST_WAITING:
             return False
         try:
-            return self._line.is_readable()
+            return self.line.is_readable()
         except (OSError, ValueError) as error:
             self._note(error)
             self.event_queue.put("Evt17")  # transport connection closed
@@ -90,7 +91,7 @@ class Transport(AssociationSocket):
             self.failure = ConnectionAbortedError("peer sends without an end")
             raise self.failure
         try:
-            return self._line.receive(nr_bytes)
+            return self.line.receive(nr_bytes)
         except OSError as error:
             self._note(error)
             raise
@@ -99,18 +100,18 @@ class Transport(AssociationSocket):
     def send(self, bytestream: bytes) -> None:
         """Send a PDU, or end the association."""
         try:
-            self._line.send(bytestream)
+            self.line.send(bytestream)
         except OSError as error:
             self._note(error)
             self.event_queue.put("Evt17")
 
     def cut(self) -> None:
         """See `Line.cut`."""
-        self._line.cut()
+        self.line.cut()
 
     @override
     def _shutdown_socket(self) -> None:
-        self._line.cut()
+        self.line.cut()
 
     def _note(self, error: Exception) -> None:
         if self.failure is None and isinstance(error, OSError):

@@ -107,6 +107,8 @@ class WebSession(requests.Session):
 
     def __init__(self, timeout_s: float, largest_answer_bytes: int) -> None:
         super().__init__()
+        self.authority: str = ""
+        self.ours: tuple[str, str] | None = None
         self._timeout_s = timeout_s
         self.watch = Watch(timeout_s)
         adapter = _Adapter(self.watch, largest_answer_bytes)
@@ -116,7 +118,10 @@ class WebSession(requests.Session):
     @override
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send a request."""
-        return super().send(request, **{**options, "timeout": self._timeout_s})
+        options["timeout"] = self._timeout_s
+        if self.authority:  # what the environment says does not count here
+            options |= {"verify": self.authority, "cert": self.ours}
+        return super().send(request, **options)
 
     @override
     def close(self) -> None:
@@ -170,7 +175,7 @@ class WebCaller:
             session = WebSession(self.timeout_s, largest_answer_bytes)
             self._open.add(session)
         if tls:
-            session.verify, session.cert = self.authority, self.ours
+            session.authority, session.ours = self.authority, self.ours
         try:
             yield session
         finally:
@@ -244,11 +249,12 @@ class _Adapter(HTTPAdapter):
                     return bytes(body)
                 body += piece
                 if len(body) > self._largest_answer_bytes:
-                    raise TooLarge("the answer is too long")
+                    break
         except (HTTPError, OSError) as error:
             raise requests.ConnectionError("the answer broke off") from error
         finally:
             answer.close()
+        raise TooLarge("the answer is too long")
 
 
 def _shut(connection: socket.socket) -> None:

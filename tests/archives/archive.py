@@ -77,10 +77,8 @@ class Conversation:
         self.wanted = read_request(data)
         return self.wanted
 
-    def acceptance(
-        self, max_pdu: int = 65536, answers: Sequence[Answered] | None = None
-    ) -> bytes:
-        """Return the A-ASSOCIATE-AC; every context is taken but queries, if nothing else is said."""
+    def acceptance(self, max_pdu: int = 65536, answers: Sequence[Answered] | None = None) -> bytes:
+        """Return the A-ASSOCIATE-AC; every context is taken but queries, if not said otherwise."""
         wanted = self.wanted or self.asked()
         if answers is None:
             answers = [

@@ -381,9 +381,7 @@ for _status, _state in (
     (0xC000, PARKED),
     (0xFF00, PARKED),
 ):
-    BEHAVIOURS[f"status-{_status:04X}"] = partial(
-        stores, status=_status, keeps=_state == DELIVERED
-    )
+    BEHAVIOURS[f"status-{_status:04X}"] = partial(stores, status=_status, keeps=_state == DELIVERED)
     EXPECTED[f"status-{_status:04X}"] = _state
 
 
