@@ -168,12 +168,14 @@ class HostileArchive:
 
     name: str
     behaviour: Behaviour
+    ae_title: str = "ARCHIVE"
     kept: Counter[str] = field(default_factory=Counter)
     """How often each object came and was kept, by SOP Instance UID."""
     contents: dict[str, set[bytes]] = field(default_factory=dict)
     associations: int = 0
     """Connections since the last change."""
     is_over: threading.Event = field(default_factory=threading.Event)
+    called: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
@@ -201,7 +203,7 @@ class HostileArchive:
             self.contents.setdefault(request.instance, set()).add(request.data)
 
     def destination(self) -> Destination:
-        return Destination(name=self.name, ae_title="ARCHIVE", host="127.0.0.1", port=self.port)
+        return Destination(name=self.name, ae_title=self.ae_title, host="127.0.0.1", port=self.port)
 
     def _accept(self) -> None:
         while True:
@@ -215,6 +217,7 @@ class HostileArchive:
 
     def _serve(self, connection: socket.socket) -> None:
         self.associations += 1
+        self.called.set()
         with connection, contextlib.suppress(Ended):
             connection.settimeout(30.0)
             self.behaviour(Conversation(connection, self))
