@@ -237,9 +237,8 @@ def version() -> None:
 
 
 def _leave() -> None:
-    """End now, though a library's thread may still wait for a peer that says nothing."""
-    left = [one for one in threading.enumerate() if one.is_alive() and not one.daemon]
-    if left != [threading.main_thread()]:
+    """End now, though a thread may still wait for something that does not answer."""
+    if threading.active_count() > 1:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)

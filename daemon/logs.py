@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
 from typing import Literal
@@ -72,6 +73,13 @@ def _trace(record: logging.LogRecord) -> str:
     return f"{lines}{kind.__name__ if kind else 'unknown'}"
 
 
+def _thread_ended(end: threading.ExceptHookArgs) -> None:
+    """Say that a thread ended by an exception, also one of a library's."""
+    if end.exc_value is not None:
+        cause = (end.exc_type, end.exc_value, end.exc_traceback)
+        logging.getLogger("daemon").error("a thread ended by a defect", exc_info=cause)
+
+
 def configure(level: str, style: Literal["text", "json"]) -> None:
     """Send every log record to standard error, once, in the given style.
 
@@ -84,6 +92,7 @@ def configure(level: str, style: Literal["text", "json"]) -> None:
     root.handlers[:] = [stream]
     root.setLevel(level)
     logging.captureWarnings(capture=True)
+    threading.excepthook = _thread_ended
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     for name in ("pydicom", "apscheduler", "highdicom", "alembic", "py.warnings"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 AeTitle = Annotated[
     str,
@@ -21,47 +21,74 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Destination(Section):
-    """One peer that gets every result by C-STORE."""
+class Tls(Section):
+    """What peers are shown that we call under TLS, and by what they are judged."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    certificate: str = ""
+    key: str = ""
+    authority: str = ""
+
+    @model_validator(mode="after")
+    def _files_fit_together(self) -> "Tls":
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key must be given together")
+        if self.certificate and not self.authority:
+            raise ValueError("authority is missing: nobody could be believed")
+        return self
+
+
+class DimsePeer(Section):
+    """A peer that we open associations with."""
+
     ae_title: AeTitle
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    tls: bool = False
+    tls_name: str = ""
+    """The name in its certificate, where that is not its host."""
+
+
+class Destination(DimsePeer):
+    """One peer that gets every result by C-STORE."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
     report: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
     compression: Literal["none", "jpeg-ls", "jpeg-2000", "rle"] = "none"
     check_patient: bool = False
     commitment: bool = False
 
 
-class WebDestination(Section):
-    """One peer that gets every result by STOW-RS. Credentials stand in ~/.netrc, never here."""
+class WebPeer(Section):
+    """A peer that is asked over HTTP. Credentials stand in ~/.netrc, never here."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
     url: str = Field(pattern=r"^https?://[^@\s]+$")
+    tls: bool = False
+    """Our certificate is shown, and the authority of `[tls]` is asked, not the public ones."""
+
+    @model_validator(mode="after")
+    def _tls_is_https(self) -> "WebPeer":
+        if self.tls and not self.url.startswith("https:"):
+            raise ValueError("tls = true needs a url that begins with https:")
+        return self
+
+
+class WebDestination(WebPeer):
+    """One peer that gets every result by STOW-RS."""
+
     report: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
 
 
-class CommitmentPeer(Section):
+class CommitmentPeer(DimsePeer):
     """Where a peer that asks us for storage commitment gets our report."""
 
-    ae_title: AeTitle
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
 
-
-class Source(Section):
+class Source(DimsePeer):
     """An archive that studies are fetched from by C-MOVE or C-GET."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    ae_title: AeTitle
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
     retrieve: Literal["move", "get"] = "move"
 
 
-class WebSource(Section):
+class WebSource(WebPeer):
     """An archive that studies are fetched from by QIDO-RS and WADO-RS."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    url: str = Field(pattern=r"^https?://[^@\s]+$")

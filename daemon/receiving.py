@@ -29,6 +29,7 @@ def main() -> None:
     from daemon.commitment.wiring import build_safekeeping
     from daemon.intake.reception import Reception
     from daemon.ledger.ledger import Ledger
+    from daemon.outgoing import build_outgoing
     from daemon.settings import Place, Settings
 
     task = json.loads(sys.stdin.readline())
@@ -36,7 +37,8 @@ def main() -> None:
     logs.configure(settings.log.level, settings.log.style)
     place = Place(root=Path(task["root"]))
     ledger = Ledger(settings.ledger.url or place.ledger, migrate=False)
-    answers = build_safekeeping(settings, place, ledger, utc_now).answers
+    caller = build_outgoing(settings).dimse
+    answers = build_safekeeping(settings, place, ledger, caller, utc_now).answers
     processor = processor_of(int(sys.argv[2]))
     reception = Reception(settings, place, ledger, utc_now, answers, processor)
     reception.start(socket.socket(fileno=int(sys.argv[1])))

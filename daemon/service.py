@@ -4,14 +4,13 @@ Nothing is built at import. Threads: one for each association (receiver), those 
 pipeline, one for each destination, and the clock work.
 """
 
-import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -29,6 +28,7 @@ from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwork
+from daemon.outgoing import Outgoing, build_outgoing
 from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
@@ -41,12 +41,8 @@ from daemon.reading.worker import Worker
 from daemon.results.reporter import Reporter
 from daemon.settings import Destination, Place, Settings, WebDestination, resolve
 from daemon.state_lock import StateLock
+from daemon.stopping import end, started
 from model.package import ModelPackage, PackageError, load_package
-
-logger = logging.getLogger(__name__)
-
-STOP_WITHIN_S = 8.0
-"""systemd and operators expect an end within ten seconds of SIGTERM."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,40 +61,43 @@ class Service:
     purge: Purge
     night: Night
     decoders: Decoders
+    outgoing: Outgoing
     clock: Clock
 
     @contextmanager
     def running(self) -> Iterator[int]:
         """Run until the block ends; gives the port that the receiver listens on."""
         stop = Event()
+        threads: list[threading.Thread] = []
         with ExitStack() as undo:
             undo.callback(self.lock.release)
-            undo.callback(self.ledger.close)
-            undo.callback(self.decoders.close)
+            undo.callback(self._stop, stop, threads)
             self.pipeline.worker.release()
             discard_half_results(self.place.outbox)
-            threads = [threading.Thread(target=self.pipeline.run, args=(stop,), name="reading")]
+            threads.append(started("reading", partial(self.pipeline.run, stop)))
+            turns = [*(courier.turn for courier in self.couriers), *self.safekeeping.turns]
+            threads += [started("delivery", partial(self._repeat, turn, stop)) for turn in turns]
             threads += [
-                threading.Thread(target=self._repeat, args=(turn, stop), name="delivery")
-                for turn in (
-                    *(courier.turn for courier in self.couriers),
-                    *self.safekeeping.turns,
-                )
+                started(name, partial(repeat, name, work, every_s, stop))
+                for name, work, every_s in self._clock_work()
             ]
-            threads += [
-                threading.Thread(target=repeat, args=(name, turn, every_s, stop), name=name)
-                for name, turn, every_s in self._clock_work()
-            ]
-            undo.callback(_join, threads)
-            for thread in threads:
-                thread.daemon = True
-                thread.start()
             bells = start_clockwork({self.night.turn: self.night.interval_s})
             undo.callback(bells.shutdown, wait=False)
-            undo.callback(stop.set)
             self.receiver.start()
-            undo.callback(self.receiver.stop)
             yield self.receiver.port
+
+    def _stop(self, stop: Event, threads: Sequence[threading.Thread]) -> None:
+        stop.set()
+        self.outgoing.stopping.set()
+        end([*threads, started("receiving", self.receiver.stop)], self._cut, self._close)
+
+    def _cut(self) -> None:
+        self.outgoing.hang_up()
+        self.decoders.close()
+
+    def _close(self) -> None:
+        self._cut()
+        self.ledger.close()
 
     def _clock_work(self) -> list[tuple[str, Callable[[], object], float]]:
         """Return what is done at intervals, each in a thread of its own: name, turn, seconds."""
@@ -130,9 +129,10 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
     pipeline, decoders = _reading(settings, place, package, ledger, clock)
-    safekeeping = build_safekeeping(settings, place, ledger, clock)
+    outgoing = build_outgoing(settings)
+    safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, clock)
     receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
-    fetchers = build_fetchers(settings, ledger, receiver.intake, clock)
+    fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, clock)
     recipe = recipe_digest(settings, package)
     return Service(
         settings=settings,
@@ -141,7 +141,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
-        couriers=_couriers(settings, place, ledger, clock),
+        couriers=_couriers(settings, place, ledger, outgoing, clock),
         safekeeping=safekeeping,
         upkeep=Upkeep(
             ledger=ledger,
@@ -156,6 +156,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         night=Night(settings.pull, list(fetchers.values()), clock),
         purge=Purge(Retention(ledger), place, settings.retention, clock),
         decoders=decoders,
+        outgoing=outgoing,
         clock=clock,
     )
 
@@ -174,7 +175,8 @@ def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[F
     ledger = Ledger(settings.ledger.url or place.ledger)
     reception = Reception(settings, place, ledger, utc_now)
     try:
-        fetchers = build_fetchers(settings, ledger, reception.intake, utc_now)
+        outgoing = build_outgoing(settings)
+        fetchers = build_fetchers(settings, ledger, reception.intake, outgoing, utc_now)
         if source not in fetchers:
             known = ", ".join(fetchers) or "none"
             raise Misconfigured(f"pull: no archive is called {source}; known: {known}")
@@ -242,7 +244,9 @@ def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
     return Reporter(settings.report, destinations, place.outbox, ledger.count)
 
 
-def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) -> list[Courier]:
+def _couriers(
+    settings: Settings, place: Place, ledger: Ledger, outgoing: Outgoing, clock: Clock
+) -> list[Courier]:
     destinations: list[Destination | WebDestination] = [
         *settings.destinations,
         *settings.delivery.web,
@@ -250,20 +254,11 @@ def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) ->
     return [
         Courier(
             destination=destination,
+            outgoing=outgoing,
             deliveries=Deliveries(ledger),
             outbox_dir=place.outbox,
             settings=settings.delivery,
-            ae_title=settings.node.ae_title,
             clock=clock,
         )
         for destination in destinations
     ]
-
-
-def _join(threads: Sequence[threading.Thread]) -> None:
-    """Wait for the jobs in hand; what takes too long is left to its lease."""
-    end = time.monotonic() + STOP_WITHIN_S
-    for thread in threads:
-        thread.join(timeout=max(0.0, end - time.monotonic()))
-        if thread.is_alive():
-            logger.warning("%s did not finish in time: its work is taken up again", thread.name)

@@ -13,28 +13,12 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from daemon.dicom.body_parts import DEFINED_TERMS, folded
+from daemon.dicom.quality_control import QUALITY_CONTROL_WORDS
 from daemon.errors import Misconfigured
-from daemon.peers import AeTitle, CommitmentPeer, Port, Seconds, Section, Source, WebSource
+from daemon.peers import AeTitle, CommitmentPeer, Port, Seconds, Section, Source, Tls, WebSource
 from daemon.peers import Destination as Destination
 from daemon.peers import WebDestination as WebDestination
 from daemon.place import Place as Place
-
-QUALITY_CONTROL_WORDS = (
-    "PHANTOM",
-    "QC",
-    "QUALITY CONTROL",
-    "QUALITY ASSURANCE",
-    "CALIBRATION",
-    "FLAT FIELD",
-    "FLATFIELD",
-    "TEST EXPOSURE",
-    "TEST IMAGE",
-    "TEST SHOT",
-    "CONSTANCY TEST",
-    "KONSTANZPR\u00dcFUNG",
-    "KALIBRIERUNG",
-    "PR\u00dcFK\u00d6RPER",
-)
 
 
 class Node(Section):
@@ -207,6 +191,7 @@ class Settings(Section):
 
     node: Node = Node()
     receiver: Receiver = Receiver()
+    tls: Tls = Tls()
     ledger: LedgerPlace = LedgerPlace()
     assembly: Assembly = Assembly()
     reading: Reading = Reading()
@@ -224,6 +209,22 @@ class Settings(Section):
         if len(set(names)) < len(names):
             raise ValueError("destinations: every name must be used once only")
         return self
+
+    @model_validator(mode="after")
+    def _tls_has_an_authority(self) -> "Settings":
+        dimse = (*self.destinations, *self.commitment.peers, *self.pull.sources)
+        web = (*self.delivery.web, *self.pull.web)
+        is_wanted = any(one.tls for one in dimse) or any(one.tls for one in web)
+        if is_wanted and not self.tls_files().authority:
+            raise ValueError("tls = true at a peer needs tls.authority, or receiver.tls_authority")
+        return self
+
+    def tls_files(self) -> Tls:
+        """Return the files for peers that we call: those of the receiver where there are none."""
+        if self.tls.authority:
+            return self.tls
+        ours = self.receiver
+        return Tls(certificate=ours.tls_certificate, key=ours.tls_key, authority=ours.tls_authority)
 
     def destination_names(self) -> list[str]:
         """Return the names of all that get results."""

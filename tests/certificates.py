@@ -16,17 +16,19 @@ def authority(folder: Path, name: str = "ca") -> Path:
     return certificate
 
 
-def signed(folder: Path, name: str, by: Path) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1 signed by an authority; return it and its key."""
+def signed(
+    folder: Path, name: str, by: Path, names: str = "IP:127.0.0.1", days: int = 30
+) -> tuple[Path, Path]:
+    """Make a certificate for these names signed by an authority; return it and its key."""
     certificate, key, asked = (folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
     extension = folder / f"{name}.ext"
-    extension.write_text("subjectAltName=IP:127.0.0.1\n")
+    extension.write_text(f"subjectAltName={names}\n")
     run_tool(
         "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
         "-subj", f"/CN={name}", "-keyout", key, "-out", asked,
     )  # fmt: skip
     run_tool(
         "openssl", "x509", "-req", "-in", asked, "-CA", by, "-CAkey", by.with_suffix(".key"),
-        "-CAcreateserial", "-days", "30", "-extfile", extension, "-out", certificate,
+        "-CAcreateserial", "-days", str(days), "-extfile", extension, "-out", certificate,
     )  # fmt: skip
     return certificate, key

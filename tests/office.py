@@ -1,6 +1,7 @@
 """A ledger with one read study whose results wait in the outbox."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import numpy as np
 from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
@@ -8,10 +9,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import select
 
 from daemon.delivery.outbox import Courier
+from daemon.dicom.scu import Caller
+from daemon.dicom.web import WebCaller
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.ledger.tables import DeliveryRow
+from daemon.outgoing import Outgoing
 from daemon.records import (
     Arrival,
     Category,
@@ -27,6 +31,16 @@ from tests.objects import dx, save
 STUDY = "1.2.3"
 PATIENCE = Patience(first_delay_s=10.0, max_delay_s=60.0, give_up_after_s=86400.0, timeout_s=5.0)
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+def calling(timeout_s, tls=None, ae_title="WRISTD"):
+    """Return what a daemon calls its peers by."""
+    stopping = Event()
+    return Outgoing(
+        Caller(ae_title, timeout_s, tls, stopping),
+        WebCaller(timeout_s, stopping=stopping),
+        stopping,
+    )
 
 
 class Office:
@@ -64,8 +78,9 @@ class Office:
         reading = StudyReading(STUDY, Category.NEGATIVE, None, (image,), model, "s", START)
         assert queue.finish(job, reading, self.files, destinations, START)
 
-    def courier(self, destination):
-        return Courier(destination, self.deliveries, self.root, PATIENCE, "WRISTD", self.clock)
+    def courier(self, destination, kind=Courier):
+        outgoing = calling(PATIENCE.timeout_s)
+        return kind(destination, outgoing, self.deliveries, self.root, PATIENCE, self.clock)
 
     def turn(self, destination):
         return self.courier(destination).turn(self.clock())

@@ -7,8 +7,9 @@ from pydicom import Dataset
 from pynetdicom.dsutils import decode
 
 from daemon.commitment.asker import Hearing
-from daemon.commitment.keeper import PROCESSING_FAILURE, Keeper
+from daemon.commitment.keeper import Keeper
 from daemon.commitment.report import PUSH_MODEL
+from daemon.dicom.status import Status
 from daemon.errors import Unavailable
 from daemon.intake.command import Field
 from daemon.intake.requests import Answer, AnswerTable, Request
@@ -27,7 +28,7 @@ def answers(keeper: Keeper, hearing: Hearing) -> AnswerTable:
             hearing.report(_data(request))
         except Unavailable as error:
             logger.warning("report not taken: %s", error, extra={"peer": request.calling_ae})
-            return Answer(PROCESSING_FAILURE)
+            return Answer(Status.PROCESSING_FAILURE)
         return Answer()
 
     return {

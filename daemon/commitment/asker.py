@@ -9,10 +9,11 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from daemon.clock import Clock
-from daemon.commitment.association import Caller
+from daemon.commitment.association import asking
 from daemon.commitment.report import Request, read_report, request_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import delay_s
+from daemon.dicom.scu import Caller
 from daemon.errors import Unavailable
 from daemon.ledger.commitments import Commitments
 from daemon.settings import Delivery as Patience
@@ -99,7 +100,7 @@ class Asker:
         """Send a request; returns why it was not taken, or nothing."""
         self.hearing.heard.clear()
         try:
-            with self.caller.asking(self.destination, self.hearing.report) as ask:
+            with asking(self.caller, self.destination, self.hearing.report) as ask:
                 status = ask(request_data(request))
                 if status:
                     return f"refused with status {status:04X}"

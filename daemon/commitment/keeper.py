@@ -9,20 +9,17 @@ from pathlib import Path
 from pydicom import Dataset
 
 from daemon.clock import Clock
-from daemon.commitment.association import Caller, Peer
+from daemon.commitment.association import report_to
 from daemon.commitment.report import Request, read_request, report_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import delay_s
+from daemon.dicom.scu import CalledPeer, Caller
+from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
 from daemon.ledger.promises import Promise, Promises
 from daemon.settings import Delivery as Patience
 
 logger = logging.getLogger(__name__)
-
-SUCCESS = 0x0000
-PROCESSING_FAILURE = 0x0110
-INVALID_ARGUMENT = 0x0115
-NOT_AUTHORISED = 0x0124
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +41,7 @@ class Keeper:
 
     promises: Promises
     spool: Path
-    peers: Mapping[str, Peer]
+    peers: Mapping[str, CalledPeer]
     caller: Caller
     settings: Patience
     clock: Clock
@@ -56,7 +53,7 @@ class Keeper:
                 "storage commitment refused: commitment.peers has no address for this peer",
                 extra={"peer": calling_ae},
             )
-            return NOT_AUTHORISED
+            return Status.NOT_AUTHORISED
         try:
             request = read_request(data)
             self.promises.requested(
@@ -64,19 +61,22 @@ class Keeper:
             )
         except Rejected as error:
             logger.warning("storage commitment refused: %s", error, extra={"peer": calling_ae})
-            return INVALID_ARGUMENT
+            return Status.INVALID_ARGUMENT
         except Unavailable as error:
             logger.warning("storage commitment refused: %s", error, extra={"peer": calling_ae})
-            return PROCESSING_FAILURE
+            return Status.PROCESSING_FAILURE
         crash_point("promise:before-answer")
-        return SUCCESS
+        return Status.SUCCESS
 
     def turn(self, now: datetime) -> int:
         """Report on every request that is due; returns on how many."""
-        due = self.promises.due(now)
-        for promise in due:
+        done = 0
+        for promise in self.promises.due(now):
+            if self.caller.stopping.is_set():
+                break
             self._report(promise, now)
-        return len(due)
+            done += 1
+        return done
 
     def _report(self, promise: Promise, now: datetime) -> None:
         peer = self.peers.get(promise.calling_ae)
@@ -89,7 +89,7 @@ class Keeper:
         crash_point("promise:before-report")
         request = Request(promise.transaction_uid, promise.items)
         try:
-            status = self.caller.report(peer, *report_data(request, kept))
+            status = report_to(self.caller, peer, *report_data(request, kept))
         except Unavailable as error:
             logger.info("report put off: %s", error, extra={"peer": promise.calling_ae})
             wait = delay_s(promise.attempts + 1, promise.promise_id, self.settings)

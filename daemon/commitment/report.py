@@ -7,14 +7,13 @@ from enum import IntEnum
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from daemon.dicom.status import Status
 from daemon.errors import Rejected
 
 PUSH_MODEL = UID("1.2.840.10008.1.20.1")
 PUSH_MODEL_INSTANCE = UID("1.2.840.10008.1.20.1.1")
 REQUEST = 1
 """Action Type ID of a request."""
-NO_SUCH_INSTANCE = 0x0112
-"""Failure Reason (0008,1197): the object is not kept here."""
 MAX_ITEMS = 10_000
 """A request about more objects is refused."""
 
@@ -58,7 +57,7 @@ def report_data(request: Request, kept: Collection[str]) -> tuple[EventType, Dat
     there = [_item(*pair) for pair in request.items.items() if pair[0] in kept]
     missing = [_item(*pair) for pair in request.items.items() if pair[0] not in kept]
     for item in missing:
-        item.FailureReason = NO_SUCH_INSTANCE
+        item.FailureReason = Status.NO_SUCH_SOP_INSTANCE
     if there:
         dataset.ReferencedSOPSequence = there
     if missing:
@@ -93,7 +92,9 @@ def read_report(dataset: Dataset) -> Report:
             for item in dataset.get("ReferencedSOPSequence") or ()
         ),
         not_kept={
-            str(item.get("ReferencedSOPInstanceUID", "")): int(item.get("FailureReason", 0x0110))
+            str(item.get("ReferencedSOPInstanceUID", "")): int(
+                item.get("FailureReason", Status.PROCESSING_FAILURE)
+            )
             for item in dataset.get("FailedSOPSequence") or ()
         },
     )

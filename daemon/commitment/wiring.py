@@ -7,8 +7,8 @@ from datetime import datetime
 from daemon.clock import Clock
 from daemon.commitment.answers import answers
 from daemon.commitment.asker import Asker, Hearing
-from daemon.commitment.association import Caller, Peer
 from daemon.commitment.keeper import Keeper
+from daemon.dicom.scu import CalledPeer, Caller
 from daemon.intake.requests import AnswerTable
 from daemon.ledger.commitments import Commitments
 from daemon.ledger.ledger import Ledger
@@ -25,11 +25,10 @@ class Safekeeping:
 
 
 def build_safekeeping(
-    settings: Settings, place: Place, ledger: Ledger, clock: Clock
+    settings: Settings, place: Place, ledger: Ledger, caller: Caller, clock: Clock
 ) -> Safekeeping:
     """Build both sides; only destinations of which commitment is wanted are asked."""
-    caller = Caller(settings.node.ae_title, settings.delivery.timeout_s)
-    peers: dict[str, Peer] = {one.ae_title: one for one in settings.destinations}
+    peers: dict[str, CalledPeer] = {one.ae_title: one for one in settings.destinations}
     peers.update({one.ae_title: one for one in settings.commitment.peers})
     patience = settings.delivery
     keeper = Keeper(Promises(ledger), place.spool, peers, caller, patience, clock)

@@ -6,12 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from daemon.dicom.status import Status, is_done, is_out_of_resources
 from daemon.records import ResultFile
 
-_STORED = (0x0000, 0x0001, 0x0107, 0x0116)
-_WARNINGS = range(0xB000, 0xC000)
-_PASSING = (0x0110, 0x0213, 0xFE00)
-_OUT_OF_RESOURCES = range(0xA700, 0xA800)
+_PASSING = (Status.PROCESSING_FAILURE, Status.RESOURCE_LIMITATION, Status.CANCEL)
 
 
 class Verdict(StrEnum):
@@ -52,10 +50,11 @@ def judge(status: int) -> Verdict:
 
     Processing Failure (0110) and Resource Limitation (0213) name no fault of the object, and some
     archives answer them when their database is away: they may pass. Warnings mean that the object
-    was stored.
+    was stored. Duplicate SOP Instance (0111) is refused here; a sender first asks whether the
+    object is there (`daemon.delivery.presence`).
     """
-    if status in _STORED or status in _WARNINGS:
+    if is_done(status):
         return Verdict.KEPT
-    if status in _PASSING or status in _OUT_OF_RESOURCES:
+    if status in _PASSING or is_out_of_resources(status):
         return Verdict.LATER
     return Verdict.REFUSED

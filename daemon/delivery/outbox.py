@@ -18,6 +18,7 @@ from daemon.delivery.stow import StowUser
 from daemon.errors import Unavailable
 from daemon.ledger.deliveries import Deliveries
 from daemon.logs import study_key
+from daemon.outgoing import Outgoing
 from daemon.records import Delivery
 from daemon.settings import Delivery as Patience
 from daemon.settings import Destination, WebDestination
@@ -34,13 +35,17 @@ FAILED_HERE = Answer(Verdict.LATER, None, "this node failed to send it")
 
 @dataclass(frozen=True, eq=False)
 class Courier:
-    """Delivers to one destination; what another destination does is no concern of it."""
+    """Delivers to one destination; what another destination does is no concern of it.
+
+    When the daemon stops, the batch ends with the object in hand; where that gets no answer any
+    more nothing is settled: it is due at the next start.
+    """
 
     destination: Destination | WebDestination
+    outgoing: Outgoing
     deliveries: Deliveries
     outbox_dir: Path
     settings: Patience
-    ae_title: str
     clock: Clock
     breaker: Breaker = field(init=False)
 
@@ -88,8 +93,12 @@ class Courier:
             sending = self._sender().send([one.result for one in due], self.outbox_dir)
             with closing(sending):
                 for answer in sending:
+                    if answer.is_silence and self.outgoing.stopping.is_set():
+                        return
                     yield answer
                     given += 1
+                    if self.outgoing.stopping.is_set():
+                        return
         except Unavailable:
             raise
         except Exception:  # a defect of ours costs this delivery an attempt, not the others
@@ -100,10 +109,10 @@ class Courier:
 
     def _sender(self) -> Sender:
         if isinstance(self.destination, WebDestination):
-            return StowUser(self.destination, self.settings.timeout_s)
-        user = StorageUser(self.destination, self.ae_title, self.settings.timeout_s)
+            return StowUser(self.destination, self.outgoing.web)
+        user = StorageUser(self.destination, self.outgoing.dimse)
         if self.destination.check_patient:
-            return PatientCheck(user, self.destination, self.ae_title, self.settings.timeout_s)
+            return PatientCheck(user, self.destination, self.outgoing.dimse)
         return user
 
     def _settle(self, delivery: Delivery, answer: Answer) -> None:
@@ -128,7 +137,7 @@ class Courier:
 
     def _judge_destination(self, answers: list[Answer]) -> None:
         """Count a batch without any answer against the destination; say it when that changes."""
-        if FAILED_HERE in answers:
+        if FAILED_HERE in answers or not answers:
             return
         where = {"destination": self.destination.name}
         if all(answer.is_silence for answer in answers):

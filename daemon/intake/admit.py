@@ -3,7 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from pydicom.uid import (
     UID,
@@ -14,6 +14,7 @@ from pydicom.uid import (
 
 from daemon.dicom.elements import elements
 from daemon.dicom.source import Oversized, Unreadable, source_of
+from daemon.dicom.status import Status
 from daemon.errors import Rejected
 from daemon.identity import MANUFACTURER, PRODUCT, is_own_uid
 
@@ -30,22 +31,6 @@ a single object of them is refused."""
 _UID = re.compile(rb"[0-9]+(\.[0-9]+)+")
 """Components that begin with a zero break PS3.5 9.1, but archives take them, and so do we."""
 _UID_LENGTH = 64
-
-
-class StoreStatus(IntEnum):
-    """What a storage SCP answers (PS3.4 table B.2-1; PS3.7 C.5)."""
-
-    SUCCESS = 0x0000
-    """On the disk and in the ledger, or of no interest to us."""
-    COERCION = 0xB000
-    DATA_SET_MISMATCH_WARNING = 0xB007
-    ELEMENTS_DISCARDED = 0xB006
-    OUT_OF_RESOURCES = 0xA700
-    """Not kept; the sender may try again later."""
-    DATA_SET_MISMATCH = 0xA900
-    """The data set is not what the command announced."""
-    CANNOT_UNDERSTAND = 0xC000
-    """No complete data set, or without the UIDs that name it."""
 
 
 class Ignored(StrEnum):
@@ -68,8 +53,8 @@ class Refusal(StrEnum):
 
 
 _STATUS = {
-    Refusal.MISMATCH: StoreStatus.DATA_SET_MISMATCH,
-    Refusal.CANNOT_UNDERSTAND: StoreStatus.CANNOT_UNDERSTAND,
+    Refusal.MISMATCH: Status.DATA_SET_MISMATCH,
+    Refusal.CANNOT_UNDERSTAND: Status.CANNOT_UNDERSTAND,
 }
 
 
@@ -81,9 +66,9 @@ class Refused(Rejected):
         self.refusal = refusal
 
     @property
-    def status(self) -> StoreStatus:
+    def status(self) -> Status:
         """What the sender is told; all but two causes may pass: out of resources."""
-        return _STATUS.get(self.refusal, StoreStatus.OUT_OF_RESOURCES)
+        return _STATUS.get(self.refusal, Status.OUT_OF_RESOURCES)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from daemon.crashpoints import crash_point
-from daemon.intake.admit import Announced, Refusal, Refused, StoreStatus
+from daemon.dicom.status import Status
+from daemon.intake.admit import Announced, Refusal, Refused
 from daemon.intake.command import Command, Field, Malformed, read_command, write_answer
 from daemon.intake.connections import Connections
 from daemon.intake.intake import Incoming, Intake
@@ -26,14 +27,7 @@ from daemon.intake.pdu import (
     Violation,
     message,
 )
-from daemon.intake.requests import (
-    PROCESSING_FAILURE,
-    SOP_CLASS_NOT_SUPPORTED,
-    Answer,
-    AnswerTable,
-    Request,
-    answer,
-)
+from daemon.intake.requests import Answer, AnswerTable, Request, answer
 from daemon.intake.sending import Sending
 from daemon.intake.wire import TooSlow, Wire
 from daemon.settings import Receiver as Limits
@@ -194,7 +188,7 @@ class Conversation:
         self._house.intake.counts.add(Refusal.STOPPING)
         if current.incoming is not None:
             current.incoming.abandon()
-        return Answer(StoreStatus.OUT_OF_RESOURCES, "this node is stopping")
+        return Answer(Status.OUT_OF_RESOURCES, "this node is stopping")
 
     def _answer(self, current: _Message) -> Answer | None:
         """Answer a whole message; C-CANCEL alone gets none (PS3.7 9.3.2.3)."""
@@ -203,7 +197,9 @@ class Conversation:
             if current.incoming is not None:
                 return self._store(current.incoming)
             if command.field == Field.C_STORE:
-                return Answer(SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context")
+                return Answer(
+                    Status.SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context"
+                )
             if command.field == Field.C_CANCEL:
                 return None
             request = Request(
@@ -216,7 +212,7 @@ class Conversation:
             return answer(request, self._house.answers)
         except Exception:  # a defect of ours costs this request, not the association
             logger.exception("request failed", extra={"peer": self._accepted.calling_ae})
-            return Answer(PROCESSING_FAILURE, "this node failed")
+            return Answer(Status.PROCESSING_FAILURE, "this node failed")
 
     def _store(self, incoming: Incoming) -> Answer:
         try:
@@ -229,4 +225,4 @@ class Conversation:
                 extra={"peer": self._accepted.calling_ae, "status": hex(refused.status)},
             )
             return Answer(refused.status, str(refused))
-        return Answer(StoreStatus.SUCCESS)
+        return Answer(Status.SUCCESS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Condition
 
 from daemon.clock import Clock
+from daemon.dicom.tls import server_context
 from daemon.intake.association import Association
 from daemon.intake.commit import Committer
 from daemon.intake.connections import Connections
@@ -23,7 +24,6 @@ from daemon.intake.negotiate import Negotiator
 from daemon.intake.requests import VERIFICATION, AnswerTable
 from daemon.intake.sending import Sending
 from daemon.intake.spool import Spool
-from daemon.intake.tls import server_context
 from daemon.intake.wire import Wire
 from daemon.ledger.ledger import Ledger
 from daemon.settings import Place, Settings

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from pydicom.uid import UID
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from daemon.dicom.status import Status
 from daemon.intake.command import Command, Field
-
-SUCCESS = 0x0000
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-UNRECOGNISED_OPERATION = 0x0211
-PROCESSING_FAILURE = 0x0110
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Request:
 class Answer:
     """What to answer; the rest of the command set follows from the request."""
 
-    status: int = SUCCESS
+    status: int = Status.SUCCESS
     comment: str = ""
     """Error Comment: at most 64 characters, no PHI."""
     data_set: bytes = b""
@@ -65,4 +61,4 @@ def answer(request: Request, table: AnswerTable) -> Answer:
     if answerer is not None:
         return answerer(request)
     known = any(field == command.field for field, _sop_class in table)
-    return Answer(SOP_CLASS_NOT_SUPPORTED if known else UNRECOGNISED_OPERATION)
+    return Answer(Status.SOP_CLASS_NOT_SUPPORTED if known else Status.UNRECOGNISED_OPERATION)

@@ -1,31 +1,9 @@
-"""TLS for the receiver: mutual, as BCP 195 asks (PS3.15 B.12)."""
+"""TLS on a connection that a peer opened."""
 
 import socket
 import ssl
-from pathlib import Path
 
-from daemon.errors import Misconfigured, Unavailable
-
-
-def server_context(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
-    """Return a context that shows our certificate and wants one that the authority signed.
-
-    Raises
-    ------
-    Misconfigured
-        A file cannot be used.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        context.load_cert_chain(certificate, key)
-        context.load_verify_locations(authority)
-    except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(
-            f"receiver.tls_*: certificate, key or authority cannot be used: {error.strerror}"
-        ) from error
-    return context
+from daemon.errors import Unavailable
 
 
 def wrapped(context: ssl.SSLContext, connection: socket.socket) -> ssl.SSLSocket:

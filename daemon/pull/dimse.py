@@ -7,9 +7,7 @@ from io import BytesIO
 from typing import cast
 
 from pydicom import Dataset
-from pydicom.uid import UID
 from pynetdicom import build_context, build_role, evt
-from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
@@ -20,8 +18,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from daemon.dicom.scu import Caller
+from daemon.dicom.status import Status, is_pending
 from daemon.errors import Unavailable
-from daemon.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.intake.contexts import READ_TRANSFER_SYNTAXES
 from daemon.peers import Source
@@ -29,7 +28,6 @@ from daemon.pull.criteria import Criteria
 
 Take = Callable[[Offer], None]
 """Takes a fetched object in; raises Refused."""
-_PENDING = (0xFF00, 0xFF01)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +37,18 @@ class DimseArchive:
     Attributes
     ----------
     source : Source
-    ae_title : str
-        Ours: who asks, and where C-MOVE sends to.
-    timeout_s : float
+    caller : Caller
+        Its AE title is who asks, and where C-MOVE sends to.
     take : callable
         For C-GET, where objects come over the association that asked.
+    largest_object_bytes : int
+        Larger ones end such an association.
     """
 
     source: Source
-    ae_title: str
-    timeout_s: float
+    caller: Caller
     take: Take
+    largest_object_bytes: int
 
     def find(self, criteria: Criteria) -> Iterator[str]:
         """See `daemon.pull.criteria.Archive`."""
@@ -74,7 +73,7 @@ class DimseArchive:
         if self.source.retrieve == "move":
             model = StudyRootQueryRetrieveInformationModelMove
             with self._association([build_context(model)]) as up:
-                _complete(list(up.send_c_move(wanted, self.ae_title, model)))
+                _complete(list(up.send_c_move(wanted, self.caller.ae_title, model)))
         else:
             self._get(wanted)
 
@@ -101,36 +100,19 @@ class DimseArchive:
             self.take(offer)
         except Refused as refused:
             return int(refused.status)
-        return 0x0000
+        return Status.SUCCESS
 
     @contextmanager
     def _association(
         self, contexts: Sequence[PresentationContext], store: Callable[[Event], int] | None = None
     ) -> Iterator[Association]:
-        ae = ApplicationEntity(self.ae_title)
-        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        ae.connection_timeout = ae.acse_timeout = self.timeout_s
-        ae.dimse_timeout = ae.network_timeout = self.timeout_s
-        association = ae.associate(
-            self.source.host,
-            self.source.port,
-            contexts=list(contexts),
-            ae_title=self.source.ae_title,
-            ext_neg=[build_role(str(one), scp_role=True) for one in ANALYSED_SOP_CLASSES]
-            if store
-            else [],
-            evt_handlers=[(evt.EVT_C_STORE, store)] if store else [],
-        )
-        if not association.is_established:
-            raise Unavailable("no association with the archive")
-        try:
-            yield association
-        except (RuntimeError, ValueError) as error:
-            raise Unavailable("the archive does not offer this query or retrieval") from error
-        finally:
-            if association.is_established:
-                association.release()
+        roles = [build_role(str(one), scp_role=True) for one in ANALYSED_SOP_CLASSES]
+        options = (roles, [(evt.EVT_C_STORE, store)], self.largest_object_bytes) if store else ()
+        with self.caller.association(self.source, contexts, *options) as call:
+            try:
+                yield call.association
+            except (RuntimeError, ValueError) as error:
+                raise Unavailable("the archive does not offer this query or retrieval") from error
 
 
 def _studies(criteria: Criteria, modality: str) -> Dataset:
@@ -153,9 +135,9 @@ def _series(study_uid: str) -> Dataset:
 def _answers(replies: Iterator[tuple[Dataset, Dataset | None]]) -> Iterator[Dataset]:
     for status, identifier in replies:
         code = status.get("Status")
-        if code is None or (code and code not in _PENDING):
+        if code is None or (code and not is_pending(code)):
             raise Unavailable("the archive broke off a query")
-        if code in _PENDING and identifier is not None:
+        if is_pending(code) and identifier is not None:
             yield identifier
 
 
@@ -164,6 +146,6 @@ def _complete(replies: Sequence[tuple[Dataset, Dataset | None]]) -> None:
     status = replies[-1][0] if replies else Dataset()
     code = status.get("Status")
     failed = int(status.get("NumberOfFailedSuboperations") or 0)
-    if code != 0x0000 or failed:
+    if code != Status.SUCCESS or failed:
         shown = "none" if code is None else f"{code:04X}"
         raise Unavailable(f"retrieval ended with status {shown}, {failed} objects failed")

@@ -9,13 +9,14 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 from pynetdicom.dsutils import encode
 
-from daemon.delivery.stow import Session
+from daemon.dicom.web import WebCaller
 from daemon.errors import Unavailable
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.peers import WebSource
 from daemon.pull.criteria import Criteria
 
 _PAGE = 500
+_LARGEST_STUDY_BYTES = 1024**3
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,12 @@ class WebArchive:
     """An archive that speaks DICOMweb."""
 
     source: WebSource
-    timeout_s: float
+    caller: WebCaller
     take: Callable[[Offer], None]
 
     def find(self, criteria: Criteria) -> Iterator[str]:
         """See `daemon.pull.criteria.Archive`."""
-        with Session(self.timeout_s) as session:
+        with self.caller.session(tls=self.source.tls) as session:
             client = self._client(session)
             studies: set[str] = set()
             for modality in criteria.modalities:
@@ -42,7 +43,9 @@ class WebArchive:
 
     def retrieve(self, study_uid: str) -> None:
         """See `daemon.pull.criteria.Archive`."""
-        with Session(self.timeout_s) as session:
+        with self.caller.session(
+            tls=self.source.tls, largest_answer_bytes=_LARGEST_STUDY_BYTES
+        ) as session:
             for instance in _asked(self._client(session).retrieve_study, study_uid):
                 if instance.SOPClassUID in ANALYSED_SOP_CLASSES:
                     self._take(instance)

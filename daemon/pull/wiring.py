@@ -5,6 +5,7 @@ from daemon.intake.admit import Offer
 from daemon.intake.intake import Intake
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
+from daemon.outgoing import Outgoing
 from daemon.pull.criteria import Archive
 from daemon.pull.dimse import DimseArchive
 from daemon.pull.fetch import Fetcher
@@ -16,17 +17,17 @@ FETCHED = "(fetched)"
 
 
 def build_fetchers(
-    settings: Settings, ledger: Ledger, intake: Intake, clock: Clock
+    settings: Settings, ledger: Ledger, intake: Intake, outgoing: Outgoing, clock: Clock
 ) -> dict[str, Fetcher]:
     """Return a fetcher for each archive, by its name."""
 
     def take(offer: Offer) -> None:
         intake.take(offer, FETCHED)
 
-    timeout_s, ours = settings.delivery.timeout_s, settings.node.ae_title
+    largest = settings.receiver.max_object_bytes
     archives: dict[str, Archive] = {
-        one.name: DimseArchive(one, ours, timeout_s, take) for one in settings.pull.sources
+        one.name: DimseArchive(one, outgoing.dimse, take, largest) for one in settings.pull.sources
     }
-    archives.update({one.name: WebArchive(one, timeout_s, take) for one in settings.pull.web})
+    archives.update({one.name: WebArchive(one, outgoing.web, take) for one in settings.pull.web})
     pulls = Pulls(ledger)
     return {name: Fetcher(name, archive, pulls, clock) for name, archive in archives.items()}

@@ -12,6 +12,7 @@ from pydicom.uid import (
 from daemon.delivery.answer import Verdict
 from daemon.delivery.dimse import StorageUser
 from daemon.delivery.recheck import PatientCheck
+from daemon.dicom.scu import Caller
 from daemon.records import PredecessorObject
 from daemon.results.build import build_results
 from daemon.results.outbox import write
@@ -23,7 +24,7 @@ from tests.phantoms import wrist
 from tests.readings import READ_AT, image_reading, study_reading
 
 pytestmark = pytest.mark.acceptance
-TIMEOUT_S = 20.0
+CALLER = Caller("WRISTD", 20.0)
 SYNTAXES = {"jpeg-ls": JPEGLSLossless, "jpeg-2000": JPEG2000Lossless, "rle": RLELossless}
 
 
@@ -63,7 +64,7 @@ def all_kinds(source):
 def test_the_archive_keeps_every_kind_and_every_pixel(tmp_path, orthanc, source, compression):
     results = all_kinds(source)
     files = write(results, tmp_path, str(source.StudyInstanceUID))
-    user = StorageUser(destination(orthanc, compression=compression), "WRISTD", TIMEOUT_S)
+    user = StorageUser(destination(orthanc, compression=compression), CALLER)
     answers = list(user.send(files, tmp_path))
     assert [answer.status for answer in answers] == [0] * len(results)
     kept = {one.SOPInstanceUID: one for one in orthanc.objects(source.StudyInstanceUID)}
@@ -81,8 +82,7 @@ def test_the_archive_keeps_every_kind_and_every_pixel(tmp_path, orthanc, source,
 
 def checked(orthanc):
     peer = destination(orthanc, check_patient=True)
-    user = StorageUser(peer, "WRISTD", TIMEOUT_S)
-    return PatientCheck(user, peer, "WRISTD", TIMEOUT_S)
+    return PatientCheck(StorageUser(peer, CALLER), peer, CALLER)
 
 
 def answers_to(orthanc, source, folder):

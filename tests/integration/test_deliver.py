@@ -122,9 +122,7 @@ class Clumsy(Courier):
 
 def test_a_defect_of_ours_is_not_taken_for_an_archive_that_does_not_answer(office):
     with Archive() as archive:
-        courier = Clumsy(
-            archive.destination(), office.deliveries, office.root, PATIENCE, "WRISTD", office.clock
-        )
+        courier = office.courier(archive.destination(), Clumsy)
         for _ in range(2 * PATIENCE.breaker_failures):
             assert courier.turn(office.clock()) == 1
             office.clock.advance(PATIENCE.max_delay_s)

@@ -3,7 +3,7 @@
 import pytest
 from pynetdicom.status import GENERAL_STATUS, STORAGE_SERVICE_CLASS_STATUS
 
-from daemon.delivery.dimse import Verdict, judge
+from daemon.delivery.answer import Verdict, judge
 
 
 def test_success_and_every_warning_of_the_storage_service_mean_kept():

@@ -13,6 +13,7 @@ from pydicom.uid import (
 )
 from pynetdicom.dsutils import encode
 
+from daemon.dicom.status import Status
 from daemon.identity import MANUFACTURER, PRODUCT, derived_uid
 from daemon.intake.admit import (
     ANALYSED_SOP_CLASSES,
@@ -21,7 +22,6 @@ from daemon.intake.admit import (
     Offer,
     Refusal,
     Refused,
-    StoreStatus,
     admit,
 )
 from tests.objects import Exam, Patient, cr, dx
@@ -107,7 +107,7 @@ def test_an_invalid_uid_is_not_understood(keyword, uid):
     image.add(DataElement(keyword, "UI", uid, validation_mode=0))
     with pytest.raises(Refused, match="UID is") as refused:
         admit(offer(image), LIMIT)
-    assert refused.value.status is StoreStatus.CANNOT_UNDERSTAND
+    assert refused.value.status is Status.CANNOT_UNDERSTAND
 
 
 @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID"])
@@ -116,7 +116,7 @@ def test_a_data_set_that_is_not_what_the_command_says_is_a_mismatch(keyword):
     setattr(image, keyword, "1.2.3")
     with pytest.raises(Refused) as refused:
         admit(offer(image), LIMIT)
-    assert refused.value.status is StoreStatus.DATA_SET_MISMATCH
+    assert refused.value.status is Status.DATA_SET_MISMATCH
 
 
 def test_a_deflated_data_set_may_not_grow_beyond_the_limit():
