@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 
@@ -20,7 +19,7 @@ from daemon.clock import Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
 from daemon.errors import Misconfigured
-from daemon.guarded import guarded, repeat
+from daemon.guarded import Loop, at_once_again, repeat, ringing
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
@@ -59,8 +58,7 @@ class Service:
     ledger: Ledger
     receiver: Receiver
     pipeline: Pipeline
-    couriers: Sequence[Courier]
-    safekeeping: Safekeeping
+    loops: Sequence[Loop]
     upkeep: Upkeep
     purge: Purge
     night: Night
@@ -77,13 +75,11 @@ class Service:
             undo.callback(self.decoders.close)
             self.pipeline.worker.release()
             discard_half_results(self.place.outbox)
+            self.decoders.warm_up()
             threads = [threading.Thread(target=self.pipeline.run, args=(stop,), name="reading")]
             threads += [
-                threading.Thread(target=self._repeat, args=(turn, stop), name="delivery")
-                for turn in (
-                    *(courier.turn for courier in self.couriers),
-                    *self.safekeeping.turns,
-                )
+                threading.Thread(target=loop.run, args=(stop,), name=loop.name)
+                for loop in self.loops
             ]
             threads += [
                 threading.Thread(target=repeat, args=(name, turn, every_s, stop), name=name)
@@ -95,7 +91,7 @@ class Service:
                 thread.start()
             bells = start_clockwork({self.night.turn: self.night.interval_s})
             undo.callback(bells.shutdown, wait=False)
-            undo.callback(stop.set)
+            undo.callback(self._end, stop)
             self.receiver.start()
             undo.callback(self.receiver.stop)
             yield self.receiver.port
@@ -103,17 +99,15 @@ class Service:
     def _clock_work(self) -> list[tuple[str, Callable[[], object], float]]:
         """Return what is done at intervals, each in a thread of its own: name, turn, seconds."""
         return [
-            ("assembly", self.upkeep.assemble, self.settings.assembly.sweep_interval_s),
             ("leases", self.upkeep.expire_leases, LEASE_CHECK_INTERVAL_S),
             ("purge", self.purge.turn, PURGE_INTERVAL_S),
         ]
 
-    def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
-        """Take turns until `stop`; rest when there was nothing to do."""
-        while not stop.is_set():
-            done = guarded("delivery", lambda: turn(self.clock()))
-            if not done:
-                stop.wait(self.settings.delivery.interval_s)
+    def _end(self, stop: Event) -> None:
+        """Stop every loop, and wake those that rest."""
+        stop.set()
+        self.pipeline.bell.ring()
+        ringing(self.loops)()
 
 
 def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Service:
@@ -129,11 +123,25 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     lock = StateLock(place.root)
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
-    pipeline, decoders = _reading(settings, place, package, ledger, clock)
     safekeeping = build_safekeeping(settings, place, ledger, clock)
+    couriers, after = _delivering(settings, place, ledger, clock, safekeeping)
+    pipeline, decoders = _reading(settings, place, package, ledger, clock, ringing(couriers))
     receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
     fetchers = build_fetchers(settings, ledger, receiver.intake, clock)
-    recipe = recipe_digest(settings, package)
+    upkeep = Upkeep(
+        ledger=ledger,
+        queue=pipeline.worker.queue,
+        assembly=settings.assembly,
+        recipe_digest=recipe_digest(settings, package),
+        clock=clock,
+        spool=place.spool,
+        describe=decoders.describe,
+        being_sent=receiver.being_sent,
+        queued=pipeline.bell.ring,
+    )
+    # What comes after a look is due a quiet period later at the earliest: nobody need ring.
+    looks_s = min(settings.assembly.sweep_interval_s, settings.assembly.quiet_period_s)
+    assembly = Loop("assembly", upkeep.assemble, looks_s)
     return Service(
         settings=settings,
         place=place,
@@ -141,18 +149,8 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
-        couriers=_couriers(settings, place, ledger, clock),
-        safekeeping=safekeeping,
-        upkeep=Upkeep(
-            ledger=ledger,
-            queue=pipeline.worker.queue,
-            assembly=settings.assembly,
-            recipe_digest=recipe,
-            clock=clock,
-            spool=place.spool,
-            describe=decoders.describe,
-            being_sent=receiver.being_sent,
-        ),
+        loops=[assembly, *couriers, *after],
+        upkeep=upkeep,
         night=Night(settings.pull, list(fetchers.values()), clock),
         purge=Purge(Retention(ledger), place, settings.retention, clock),
         decoders=decoders,
@@ -206,7 +204,12 @@ def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
 
 
 def _reading(
-    settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Clock
+    settings: Settings,
+    place: Place,
+    package: ModelPackage,
+    ledger: Ledger,
+    clock: Clock,
+    settled: Callable[[], None],
 ) -> tuple[Pipeline, Decoders]:
     """Build the pipeline, and the decoders that it uses."""
     name = f"{socket.gethostname()}-{settings.node.ae_title}"
@@ -229,6 +232,7 @@ def _reading(
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
+        settled=settled,
     )
     return Pipeline(worker, number, lambda: guard.batch_size), decoders
 
@@ -242,12 +246,17 @@ def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
     return Reporter(settings.report, destinations, place.outbox, ledger.count)
 
 
-def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) -> list[Courier]:
+def _delivering(
+    settings: Settings, place: Place, ledger: Ledger, clock: Clock, safekeeping: Safekeeping
+) -> tuple[list[Loop], list[Loop]]:
+    """Build the couriers' loops, and those of storage commitment, rung after each delivery."""
+    every_s = settings.delivery.interval_s
+    after = [Loop("delivery", at_once_again(turn, clock), every_s) for turn in safekeeping.turns]
     destinations: list[Destination | WebDestination] = [
         *settings.destinations,
         *settings.delivery.web,
     ]
-    return [
+    couriers = [
         Courier(
             destination=destination,
             deliveries=Deliveries(ledger),
@@ -258,6 +267,8 @@ def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) ->
         )
         for destination in destinations
     ]
+    turns = [at_once_again(courier.turn, clock, ringing(after)) for courier in couriers]
+    return [Loop("delivery", turn, every_s) for turn in turns], after
 
 
 def _join(threads: Sequence[threading.Thread]) -> None:
