@@ -19,7 +19,7 @@ from daemon.clock import Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
 from daemon.errors import Misconfigured
-from daemon.guarded import Loop, at_once_again, repeat, ringing
+from daemon.guarded import Loop, at_once_again, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
@@ -216,19 +216,22 @@ def _reading(
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
     guard = build_guard(settings.reading, package, ledger, name)
+    reader = Reader(
+        package=package,
+        network=guard,
+        spool=place.spool,
+        settings_digest=settings.results_digest(),
+        decode=decoders.decode,
+        describe=decoders.describe,
+        meant=Meant(package.manifest, settings.reading, ledger.count),
+    )
+    reporter = _reporter(settings, place, ledger)
+    guarded("reading", lambda: reporter.warm_up(reader.identity, clock()))
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Reader(
-            package=package,
-            network=guard,
-            spool=place.spool,
-            settings_digest=settings.results_digest(),
-            decode=decoders.decode,
-            describe=decoders.describe,
-            meant=Meant(package.manifest, settings.reading, ledger.count),
-        ),
-        report=_reporter(settings, place, ledger).report,
+        reader=reader,
+        report=reporter.report,
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
