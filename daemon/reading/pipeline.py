@@ -26,7 +26,7 @@ from daemon.wake import Bell
 
 Item = TypeVar("Item")
 
-LOOK_AGAIN_S = 2.0
+LOOK_AGAIN_S = 3.0
 """What nobody rings for is found after so long: a job that was put off, or of another process."""
 _AFTER_FAILURE_S = 0.2
 _STOP_WITHIN_S = 6.0

@@ -131,6 +131,7 @@ class Run:
             node = stack.enter_context(
                 running_daemon(self.folder / "node", [peer], self.plan.sections)
             )
+            threading.Event().wait(5.0)  # what was started beside it is up
             self.idle["nothing waits"] = self._idle_share(node)
             measured = self._send(node, self.plan.studies, "measured", self.plan.distances)
             self._send(node, self.plan.waiting, "waiting", [0.0] * self.plan.waiting)

@@ -279,6 +279,13 @@ def test_a_study_waits_for_no_companions_when_none_are_coming(site, picture):
         assert time.monotonic() - before < 5.0
 
 
+def test_the_report_of_a_quarantined_study_is_rung_for_too(site):
+    site.network.refuses = lambda images: True
+    with site.running(max_attempts=1):
+        settle(site, STUDIES)
+    assert site.states() == ["quarantined"] * STUDIES
+
+
 def test_a_stop_wakes_everything_that_waits(site):
     with site.running():
         settle(site, STUDIES)
