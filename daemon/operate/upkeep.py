@@ -72,6 +72,8 @@ class Upkeep:
     being_sent: Callable[[], Collection[str]] = nobody
     queued: Callable[[], object] = to_nobody
     _failures: Counter[int] = field(default_factory=Counter, init=False)
+    _lacking: dict[int, datetime] = field(default_factory=dict, init=False)
+    """Studies that lack a view, and their last arrival: looked at again when something came."""
 
     def assemble(self) -> float | None:
         """Make a job of every study that counts as complete; none can keep another from it.
@@ -91,13 +93,22 @@ class Upkeep:
         being_sent = self.being_sent() if waiting else ()
         for study in waiting:
             sending = study.study_uid in being_sent
-            if is_complete(study, now, self.assembly, is_being_sent=sending):
+            is_due = is_complete(study, now, self.assembly, is_being_sent=sending)
+            if is_due and not self._still_lacks(study, now):
                 self._take(study, now)
         waits_s = [due_in_s(study, now, self.assembly) for study in waiting]
         soonest_s = min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
         if soonest_s is None:
             return None
         return max(0.0, soonest_s - (self.clock() - now).total_seconds())
+
+    def _still_lacks(self, study: WaitingStudy, now: datetime) -> bool:
+        """Tell whether a study was found to lack a view, and nothing has come since."""
+        is_same = self._lacking.get(study.study_id) == study.last_arrival_at
+        if is_same and not is_overdue(study, now, self.assembly):
+            return True
+        self._lacking.pop(study.study_id, None)
+        return False
 
     def _take(self, study: WaitingStudy, now: datetime) -> None:
         """Make the job of one study; after several failures one that reports just that."""
@@ -126,6 +137,7 @@ class Upkeep:
             one.header.view for one in inputs if one.header is not None
         }
         if lacking and not is_overdue(study, now, self.assembly):
+            self._lacking[study.study_id] = study.last_arrival_at
             return
         job_id = self.queue.enqueue(
             study.study_id,
