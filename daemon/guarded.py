@@ -6,11 +6,15 @@ catch-all of its own.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Event
 from typing import TypeVar
 
+from daemon.clock import Clock
 from daemon.errors import Unavailable
+from daemon.wake import Bell
 
 logger = logging.getLogger(__name__)
 
@@ -36,3 +40,67 @@ def repeat(what: str, turn: Callable[[], object], every_s: float, stop: Event) -
     """Take a turn every so many seconds until `stop`, whatever the wall clock does meanwhile."""
     while not stop.wait(every_s):
         guarded(what, turn)
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Takes turns until it is stopped, and rests between them until its bell rings.
+
+    Attributes
+    ----------
+    name : str
+        What the log calls it.
+    turn : callable
+        Returns after how many seconds there is something to do again, 0 for at once; None where
+        only a ring or time will tell.
+    rest_s : float
+        Its longest rest.
+    bell : Bell
+    """
+
+    name: str
+    turn: Callable[[], float | None]
+    rest_s: float
+    bell: Bell = field(default_factory=Bell)
+
+    def run(self, stop: Event) -> None:
+        """Take turns until `stop` is set; whoever sets it rings the bell."""
+        while not stop.is_set():
+            wanted_s = guarded(self.name, self.turn)
+            if wanted_s != 0.0:
+                self.bell.wait(self.rest_s if wanted_s is None else min(wanted_s, self.rest_s))
+
+
+def ringing(loops: Iterable[Loop]) -> Callable[[], None]:
+    """Return what rings the bells of all these loops."""
+    bells = [loop.bell for loop in loops]
+
+    def ring() -> None:
+        for bell in bells:
+            bell.ring()
+
+    return ring
+
+
+def at_once_again(
+    turn: Callable[[datetime], int], clock: Clock, then: Callable[[], object] | None = None
+) -> Callable[[], float | None]:
+    """Make a turn of a `Loop` from one that counts what it did: as long as it does, it goes on.
+
+    Parameters
+    ----------
+    turn : callable
+        Takes the time and returns how much was done.
+    clock : Clock
+    then : callable, optional
+        Called after each turn that did something.
+    """
+
+    def taken() -> float | None:
+        if not turn(clock()):
+            return None
+        if then is not None:
+            then()
+        return 0.0
+
+    return taken

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -19,7 +18,7 @@ from daemon.clock import Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
 from daemon.errors import Misconfigured
-from daemon.guarded import guarded, repeat
+from daemon.guarded import Loop, at_once_again, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
@@ -55,8 +54,7 @@ class Service:
     ledger: Ledger
     receiver: Receiver
     pipeline: Pipeline
-    couriers: Sequence[Courier]
-    safekeeping: Safekeeping
+    loops: Sequence[Loop]
     upkeep: Upkeep
     purge: Purge
     night: Night
@@ -74,9 +72,9 @@ class Service:
             undo.callback(self._stop, stop, threads)
             self.pipeline.worker.release()
             discard_half_results(self.place.outbox)
+            self.decoders.warm_up()
             threads.append(started("reading", partial(self.pipeline.run, stop)))
-            turns = [*(courier.turn for courier in self.couriers), *self.safekeeping.turns]
-            threads += [started("delivery", partial(self._repeat, turn, stop)) for turn in turns]
+            threads += [started(loop.name, partial(loop.run, stop)) for loop in self.loops]
             threads += [
                 started(name, partial(repeat, name, work, every_s, stop))
                 for name, work, every_s in self._clock_work()
@@ -89,6 +87,8 @@ class Service:
     def _stop(self, stop: Event, threads: Sequence[threading.Thread]) -> None:
         stop.set()
         self.outgoing.stopping.set()
+        self.pipeline.bell.ring()
+        ringing(self.loops)()
         end([*threads, started("receiving", self.receiver.stop)], self._cut, self._close)
 
     def _cut(self) -> None:
@@ -102,17 +102,9 @@ class Service:
     def _clock_work(self) -> list[tuple[str, Callable[[], object], float]]:
         """Return what is done at intervals, each in a thread of its own: name, turn, seconds."""
         return [
-            ("assembly", self.upkeep.assemble, self.settings.assembly.sweep_interval_s),
             ("leases", self.upkeep.expire_leases, LEASE_CHECK_INTERVAL_S),
             ("purge", self.purge.turn, PURGE_INTERVAL_S),
         ]
-
-    def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
-        """Take turns until `stop`; rest when there was nothing to do."""
-        while not stop.is_set():
-            done = guarded("delivery", lambda: turn(self.clock()))
-            if not done:
-                stop.wait(self.settings.delivery.interval_s)
 
 
 def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Service:
@@ -128,12 +120,26 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     lock = StateLock(place.root)
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
-    pipeline, decoders = _reading(settings, place, package, ledger, clock)
     outgoing = build_outgoing(settings)
     safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, clock)
+    couriers, after = _delivering(settings, place, ledger, outgoing, clock, safekeeping)
+    pipeline, decoders = _reading(settings, place, package, ledger, clock, ringing(couriers))
     receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
     fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, clock)
-    recipe = recipe_digest(settings, package)
+    upkeep = Upkeep(
+        ledger=ledger,
+        queue=pipeline.worker.queue,
+        assembly=settings.assembly,
+        recipe_digest=recipe_digest(settings, package),
+        clock=clock,
+        spool=place.spool,
+        describe=decoders.describe,
+        being_sent=receiver.being_sent,
+        queued=pipeline.bell.ring,
+    )
+    # What comes after a look is due a quiet period later at the earliest: nobody need ring.
+    looks_s = min(settings.assembly.sweep_interval_s, settings.assembly.quiet_period_s)
+    assembly = Loop("assembly", upkeep.assemble, looks_s)
     return Service(
         settings=settings,
         place=place,
@@ -141,18 +147,8 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
-        couriers=_couriers(settings, place, ledger, outgoing, clock),
-        safekeeping=safekeeping,
-        upkeep=Upkeep(
-            ledger=ledger,
-            queue=pipeline.worker.queue,
-            assembly=settings.assembly,
-            recipe_digest=recipe,
-            clock=clock,
-            spool=place.spool,
-            describe=decoders.describe,
-            being_sent=receiver.being_sent,
-        ),
+        loops=[assembly, *couriers, *after],
+        upkeep=upkeep,
         night=Night(settings.pull, list(fetchers.values()), clock),
         purge=Purge(Retention(ledger), place, settings.retention, clock),
         decoders=decoders,
@@ -208,29 +204,38 @@ def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
 
 
 def _reading(
-    settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Clock
+    settings: Settings,
+    place: Place,
+    package: ModelPackage,
+    ledger: Ledger,
+    clock: Clock,
+    settled: Callable[[], None],
 ) -> tuple[Pipeline, Decoders]:
     """Build the pipeline, and the decoders that it uses."""
     name = f"{socket.gethostname()}-{settings.node.ae_title}"
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
     guard = build_guard(settings.reading, package, ledger, name)
+    reader = Reader(
+        package=package,
+        network=guard,
+        spool=place.spool,
+        settings_digest=settings.results_digest(),
+        decode=decoders.decode,
+        describe=decoders.describe,
+        meant=Meant(package.manifest, settings.reading, ledger.count),
+    )
+    reporter = _reporter(settings, place, ledger)
+    guarded("reading", lambda: reporter.warm_up(reader.identity, clock()))
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Reader(
-            package=package,
-            network=guard,
-            spool=place.spool,
-            settings_digest=settings.results_digest(),
-            decode=decoders.decode,
-            describe=decoders.describe,
-            meant=Meant(package.manifest, settings.reading, ledger.count),
-        ),
-        report=_reporter(settings, place, ledger).report,
+        reader=reader,
+        report=reporter.report,
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
+        settled=settled,
     )
     return Pipeline(worker, number, lambda: guard.batch_size), decoders
 
@@ -244,14 +249,22 @@ def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
     return Reporter(settings.report, destinations, place.outbox, ledger.count)
 
 
-def _couriers(
-    settings: Settings, place: Place, ledger: Ledger, outgoing: Outgoing, clock: Clock
-) -> list[Courier]:
+def _delivering(
+    settings: Settings,
+    place: Place,
+    ledger: Ledger,
+    outgoing: Outgoing,
+    clock: Clock,
+    safekeeping: Safekeeping,
+) -> tuple[list[Loop], list[Loop]]:
+    """Build the couriers' loops, and those of storage commitment, rung after each delivery."""
+    every_s = settings.delivery.interval_s
+    after = [Loop("delivery", at_once_again(turn, clock), every_s) for turn in safekeeping.turns]
     destinations: list[Destination | WebDestination] = [
         *settings.destinations,
         *settings.delivery.web,
     ]
-    return [
+    couriers = [
         Courier(
             destination=destination,
             outgoing=outgoing,
@@ -262,3 +275,5 @@ def _couriers(
         )
         for destination in destinations
     ]
+    turns = [at_once_again(courier.turn, clock, ringing(after)) for courier in couriers]
+    return [Loop("delivery", turn, every_s) for turn in turns], after

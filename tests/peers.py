@@ -242,12 +242,13 @@ def running_storescp(folder: Path, *options: str, ae_title: str = "STORESCP") ->
     with (folder.parent / f"{folder.name}.log").open("w") as log:
         process = subprocess.Popen([*command, str(port)], stdout=log, stderr=log)
         try:
-            wait_until(lambda: _listens(port), "storescp to listen")
+            wait_until(lambda: listens(port), "storescp to listen")
             yield port
         finally:
             end_process(process, within_s=10.0)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -20,7 +20,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.logs import study_key
 from daemon.pull.wiring import FETCHED
-from daemon.reading.assemble import is_complete, is_overdue
+from daemon.reading.assemble import due_in_s, is_complete, is_overdue
 from daemon.reading.sandbox import Describe
 from daemon.records import Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
@@ -39,6 +39,10 @@ def nobody() -> Collection[str]:
     return ()
 
 
+def to_nobody() -> None:
+    """Tell nobody that a job was queued: whoever waits for it looks for himself."""
+
+
 @dataclass(frozen=True, eq=False)
 class Upkeep:
     """The turns of the clock work; each can be called by a test.
@@ -54,6 +58,8 @@ class Upkeep:
         Reads the header of an image, in a child process.
     being_sent : callable
         Names the studies that an association is sending at the moment.
+    queued : callable
+        Called after each job that was queued.
     """
 
     ledger: Ledger
@@ -64,10 +70,18 @@ class Upkeep:
     spool: Path
     describe: Describe
     being_sent: Callable[[], Collection[str]] = nobody
+    queued: Callable[[], object] = to_nobody
     _failures: Counter[int] = field(default_factory=Counter, init=False)
+    _lacking: dict[int, datetime] = field(default_factory=dict, init=False)
+    """Studies that lack a view, and their last arrival: looked at again when something came."""
 
-    def assemble(self) -> None:
+    def assemble(self) -> float | None:
         """Make a job of every study that counts as complete; none can keep another from it.
+
+        Returns
+        -------
+        float or None
+            Seconds until the next study is due, of those that were not; None when there is none.
 
         Raises
         ------
@@ -79,8 +93,22 @@ class Upkeep:
         being_sent = self.being_sent() if waiting else ()
         for study in waiting:
             sending = study.study_uid in being_sent
-            if is_complete(study, now, self.assembly, is_being_sent=sending):
+            is_due = is_complete(study, now, self.assembly, is_being_sent=sending)
+            if is_due and not self._still_lacks(study, now):
                 self._take(study, now)
+        waits_s = [due_in_s(study, now, self.assembly) for study in waiting]
+        soonest_s = min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
+        if soonest_s is None:
+            return None
+        return max(0.0, soonest_s - (self.clock() - now).total_seconds())
+
+    def _still_lacks(self, study: WaitingStudy, now: datetime) -> bool:
+        """Tell whether a study was found to lack a view, and nothing has come since."""
+        is_same = self._lacking.get(study.study_id) == study.last_arrival_at
+        if is_same and not is_overdue(study, now, self.assembly):
+            return True
+        self._lacking.pop(study.study_id, None)
+        return False
 
     def _take(self, study: WaitingStudy, now: datetime) -> None:
         """Make the job of one study; after several failures one that reports just that."""
@@ -109,6 +137,7 @@ class Upkeep:
             one.header.view for one in inputs if one.header is not None
         }
         if lacking and not is_overdue(study, now, self.assembly):
+            self._lacking[study.study_id] = study.last_arrival_at
             return
         job_id = self.queue.enqueue(
             study.study_id,
@@ -120,6 +149,7 @@ class Upkeep:
         )
         crash_point("assemble:after-enqueue")
         if job_id is not None:
+            self.queued()
             words = (
                 f"study taken without {', '.join(sorted(lacking))}" if lacking else "study complete"
             )

@@ -22,3 +22,10 @@ def is_complete(
 def is_overdue(study: WaitingStudy, now: datetime, rule: Assembly) -> bool:
     """Tell whether the hard cap is reached: then the study is taken as it is."""
     return now - study.waiting_since >= timedelta(seconds=rule.hard_cap_s)
+
+
+def due_in_s(study: WaitingStudy, now: datetime, rule: Assembly) -> float:
+    """Return after how many seconds a study counts as complete if nothing more comes; <= 0: now."""
+    quiet_s = rule.quiet_period_s - (now - study.last_arrival_at).total_seconds()
+    capped_s = rule.hard_cap_s - (now - study.waiting_since).total_seconds()
+    return min(quiet_s, capped_s)

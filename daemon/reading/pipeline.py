@@ -22,10 +22,13 @@ from daemon.guarded import guarded
 from daemon.reading.read import OpenStudy
 from daemon.reading.worker import Worker
 from daemon.records import Job, StudyReading
+from daemon.wake import Bell
 
 Item = TypeVar("Item")
 
-_POLL_S = 0.2
+LOOK_AGAIN_S = 3.0
+"""What nobody rings for is found after so long: a job that was put off, or of another process."""
+_AFTER_FAILURE_S = 0.2
 _STOP_WITHIN_S = 6.0
 
 
@@ -40,45 +43,55 @@ class Pipeline:
         Threads that decode and prepare.
     batch_size : callable
         Images that make a batch; it may shrink while the daemon runs.
+    look_again_s : float
+        After so long a rest it looks for jobs that nobody has rung for.
+    bell : Bell
+        Rung when a job was queued, when a study leaves the hand, and after the stop.
     """
 
     worker: Worker
     openers: int
     batch_size: Callable[[], int]
-    _claimed: SimpleQueue[Job] = field(default_factory=SimpleQueue, init=False)
-    _opened: SimpleQueue[OpenStudy] = field(default_factory=SimpleQueue, init=False)
-    _read: SimpleQueue[tuple[Job, StudyReading]] = field(default_factory=SimpleQueue, init=False)
+    look_again_s: float = LOOK_AGAIN_S
+    bell: Bell = field(default_factory=Bell)
+    _claimed: SimpleQueue[Job | None] = field(default_factory=SimpleQueue, init=False)
+    _opened: SimpleQueue[OpenStudy | None] = field(default_factory=SimpleQueue, init=False)
+    _read: SimpleQueue[tuple[Job, StudyReading] | None] = field(
+        default_factory=SimpleQueue, init=False
+    )
     _stop: Event = field(default_factory=Event, init=False)
     _room: Semaphore = field(init=False)
+    _coming: set[int | None] = field(default_factory=set, init=False)
+    """Jobs that are claimed and not opened yet; None is the one being claimed."""
 
     def __post_init__(self) -> None:
         self._room = Semaphore(self.worker.settings.studies_in_hand)
 
-    def run(self, stop: Event, idle_s: float = 0.5) -> None:
-        """Work until `stop` is set; what is not being worked on then goes back to the queue."""
+    def run(self, stop: Event) -> None:
+        """Work until `stop` is set and the bell rung; what is not being worked on goes back."""
         self._stop = stop
         steps = [self._open] * self.openers + [self._infer, self._report]
         threads = [Thread(target=step, name="reading", daemon=True) for step in steps]
         for thread in threads:  # daemons: a decoder that hangs must not keep the process
             thread.start()
         while not stop.is_set():
-            if not self._guarded(self._claim):
-                stop.wait(idle_s)
+            if not self._claim():
+                self.bell.wait(self.look_again_s)
+        for _ in range(self.openers):
+            self._claimed.put(None)
+        self._opened.put(None)
+        self._read.put(None)
         for thread in threads:
             thread.join(timeout=_STOP_WITHIN_S / len(threads))
         self._give_back()
 
     def _claim(self) -> bool:
         """Take a job into hand when there is room, and say whether there may be more."""
-        if not self._room.acquire(timeout=_POLL_S):
-            return True
-        job = None
-        try:
-            job = self.worker.claim()
-        finally:
-            if job is None:
-                self._room.release()
+        if not self._room.acquire(blocking=False):
+            return False
+        job = self._next()
         if job is None:
+            self._room.release()
             return False
         if job.attempt > 1:
             self._alone(job)
@@ -86,26 +99,46 @@ class Pipeline:
             self._claimed.put(job)
         return True
 
+    def _next(self) -> Job | None:
+        """Claim a job, if there is one; from the claim on it is known to be coming."""
+        self._coming.add(None)
+        try:
+            job = self._guarded(self.worker.claim)
+            if job is not None and job.attempt == 1:
+                self._coming.add(job.job_id)
+            return job
+        finally:
+            self._coming.discard(None)
+
     def _alone(self, job: Job) -> None:
         """Do a job when no other is in hand."""
         got = 1
         while got < self.worker.settings.studies_in_hand:
-            got += self._room.acquire(timeout=_POLL_S)
             if self._stop.is_set():
                 self._claimed.put(job)  # given back with the rest
                 return
+            if self._room.acquire(blocking=False):
+                got += 1
+            else:
+                self.bell.wait(self.look_again_s)
         self._guarded(lambda: self.worker.do(job))
         self._room.release(got)
+
+    def _leave(self, studies: int = 1) -> None:
+        """Let studies go out of hand."""
+        self._room.release(studies)
+        self.bell.ring()
 
     def _open(self) -> None:
         for job in self._items(self._claimed):
             opened = self._guarded(partial(self.worker.open, job))
+            self._coming.discard(job.job_id)
             if isinstance(opened, OpenStudy):
                 self._opened.put(opened)
             elif opened is not None:
                 self._read.put((job, opened))
             else:
-                self._room.release()
+                self._leave()
 
     def _infer(self) -> None:
         for first in self._items(self._opened):
@@ -114,15 +147,19 @@ class Pipeline:
             readings = [(job, reading) for job, reading in done if reading is not None]
             for job, reading in readings:
                 self._read.put((job, reading))
-            for _ in studies[len(readings) :]:
-                self._room.release()
+            if lost := len(studies) - len(readings):
+                self._leave(lost)
 
     def _companions(self, images: int) -> Iterator[OpenStudy]:
-        """Give further studies until a batch is full; wait a moment for each."""
+        """Give further studies until a batch is full; where one is coming, wait a moment for it."""
         while images < self.batch_size():
+            wait_s = self.worker.settings.batch_wait_s if self._coming else 0.0
             try:
-                study = self._opened.get(timeout=self.worker.settings.batch_wait_s)
+                study = self._opened.get(timeout=wait_s)
             except Empty:
+                return
+            if study is None:  # the stop, which is for `_items`
+                self._opened.put(None)
                 return
             images += len(study.ready)
             yield study
@@ -130,19 +167,19 @@ class Pipeline:
     def _report(self) -> None:
         for job, reading in self._items(self._read):
             self._guarded(partial(self.worker.settle, job, reading))
-            self._room.release()
+            self._leave()
 
-    def _items(self, source: "SimpleQueue[Item]") -> Iterator[Item]:
-        """Give what comes, until the stop."""
-        while not self._stop.is_set():
-            try:
-                yield source.get(timeout=_POLL_S)
-            except Empty:
-                continue
+    def _items(self, source: "SimpleQueue[Item | None]") -> Iterator[Item]:
+        """Give what comes, until the stop: then there is a None for each thread."""
+        while (item := source.get()) is not None:
+            if self._stop.is_set():
+                source.put(item)  # given back with the rest
+                return
+            yield item
 
     def _guarded(self, step: "Callable[[], Item]") -> "Item | None":
         """Do a step; what it leaves undone when the ledger fails, the job's lease will mend."""
-        return guarded("reading", step, partial(self._stop.wait, _POLL_S))
+        return guarded("reading", step, partial(self._stop.wait, _AFTER_FAILURE_S))
 
     def _give_back(self) -> None:
         """Queue again what was claimed and is not being worked on."""
@@ -153,9 +190,11 @@ class Pipeline:
             self._guarded(partial(self.worker.give_back, job))
 
 
-def _left(source: "SimpleQueue[Item]") -> Iterator[Item]:
+def _left(source: "SimpleQueue[Item | None]") -> Iterator[Item]:
     while True:
         try:
-            yield source.get_nowait()
+            item = source.get_nowait()
         except Empty:
             return
+        if item is not None:
+            yield item

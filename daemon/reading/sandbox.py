@@ -61,7 +61,7 @@ class _KilledFromOutside(Exception):
 
 @dataclass(eq=False)
 class Decoder:
-    """A child, started when first needed and again after it died; for one thread at a time.
+    """A child, started when needed and again after it died; for one thread at a time.
 
     `opens` tells those who list processes what it is for.
     """
@@ -116,6 +116,12 @@ class Decoder:
             sop_instance_uid=named.sop_instance_uid,
             study_uid=named.study_uid,
         )
+
+    def warm_up(self) -> None:
+        """Start the child, so that no image has to wait until it has loaded its libraries."""
+        with self._lock:
+            if self._child is None and not self._closed:
+                self._start()
 
     def close(self) -> None:
         """End the child, whatever it does at the moment."""
@@ -233,6 +239,11 @@ class Decoders:
     def describe(self, file: Path, named: Header) -> Header:
         """Read a header, without waiting for an image; see `Decoder.describe`."""
         return self._for_headers.describe(file, named)
+
+    def warm_up(self) -> None:
+        """Start the children."""
+        for one in (*self._all, self._for_headers):
+            one.warm_up()
 
     def close(self) -> None:
         """End the children."""

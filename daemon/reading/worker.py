@@ -33,9 +33,16 @@ Reporter = Callable[[StudyReading, Withdrawal | None], list[ResultFile]]
 Result = TypeVar("Result")
 
 
+def nobody() -> None:
+    """Tell nobody that a job was settled: whoever waits for it looks for himself."""
+
+
 @dataclass(frozen=True, eq=False)
 class Worker:
-    """One reader with its queue; every job it claims ends settled, or queued again."""
+    """One reader with its queue; every job it claims ends settled, or queued again.
+
+    `settled` is called whenever there may be results to deliver.
+    """
 
     name: str
     queue: Queue
@@ -44,6 +51,7 @@ class Worker:
     destinations: Sequence[str]
     settings: Reading
     clock: Clock
+    settled: Callable[[], object] = nobody
 
     def turn(self) -> bool:
         """Do the next job, if there is one, and say so."""
@@ -66,7 +74,11 @@ class Worker:
 
     def claim(self) -> Job | None:
         """Take the next job, if there is one."""
-        return self.queue.claim(self.name, self.clock(), timedelta(seconds=self.settings.lease_s))
+        lease = timedelta(seconds=self.settings.lease_s)
+        job = self.queue.claim(self.name, self.clock(), lease)
+        if job is not None:
+            logger.debug("study claimed", extra=_context(job))
+        return job
 
     def open(self, job: Job) -> OpenStudy | StudyReading | None:
         """Decode a job's images; a reading where there is nothing to infer, None after an error."""
@@ -102,7 +114,9 @@ class Worker:
 
     def _open(self, job: Job) -> OpenStudy | StudyReading:
         crash_point("read:before")
-        return self.reader.open(job, self.clock(), lambda: self._keep(job))
+        opened = self.reader.open(job, self.clock(), lambda: self._keep(job))
+        logger.debug("images opened", extra=_context(job))
+        return opened
 
     def _keep(self, job: Job) -> None:
         """Prolong a lease of which others have used up half: jobs wait for each other here.
@@ -137,9 +151,11 @@ class Worker:
 
     def _settle(self, job: Job, reading: StudyReading) -> None:
         self._keep(job)
+        logger.debug("images read", extra=_context(job))
         results = self.report(reading, job.withdrawal)
+        logger.debug("results written", extra=_context(job))
         crash_point("report:before-finish")
-        if not self.queue.finish(job, reading, results, self.destinations, self.clock()):
+        if not self._finish(job, reading, results):
             logger.warning("lease lost: another worker has the study", extra=_context(job))
             return
         crash_point("report:after-finish")
@@ -170,7 +186,14 @@ class Worker:
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
             results = []
-        self.queue.finish(job, reading, results, self.destinations, self.clock())
+        self._finish(job, reading, results)
+
+    def _finish(self, job: Job, reading: StudyReading, results: list[ResultFile]) -> bool:
+        """Write what became of a job, and say so; False when its lease was lost."""
+        is_ours = self.queue.finish(job, reading, results, self.destinations, self.clock())
+        if is_ours:
+            self.settled()
+        return is_ours
 
 
 def _context(job: Job) -> dict[str, object]:

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from daemon.dicom.agreement import disagreements, issued_under
 from daemon.logs import study_key
-from daemon.records import HELD, ResultFile, StudyReading, Withdrawal
+from daemon.records import HELD, ModelIdentity, ResultFile, StudyReading, Withdrawal
 from daemon.results.attempt import LeftOut, attempt
 from daemon.results.build import build_results, wanted_reports
+from daemon.results.example import example
 from daemon.results.heat import degenerate_maps
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write, write_as_it_is
@@ -78,6 +80,13 @@ class Reporter:
             made = last_resort(reading, sop_class, names, number)
             files.append(write_as_it_is(made, self.outbox, reading.study_uid))
         return files
+
+    def warm_up(self, model: ModelIdentity, now: datetime) -> None:
+        """Make results that nobody gets: what takes its time is loaded then, tables of highdicom.
+
+        The first study after a start would wait half a second for it.
+        """
+        build_results(example(model, now), self.settings, self.destinations)
 
     def _build(self, reading: StudyReading, left_out: LeftOut) -> list[ResultObject]:
         objects = build_results(reading, self.settings, self.destinations, left_out)

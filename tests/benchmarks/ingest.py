@@ -1,5 +1,7 @@
 """How fast, and at what cost, objects are received: ours, durably, beside DCMTK and Orthanc.
 
+Beside them runs the yardstick `tests.benchmarks.floor`: the system calls of a durable receive.
+
     python -m tests.benchmarks.ingest [--quick] [--only "S blast"] [--rounds 3] [--awake]
 
 All receivers run at the same time and are measured in turn, so that what else the machine does
@@ -27,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.awake import processors_awake
-from tests.benchmarks.receivers import Measured, all_receivers
+from tests.benchmarks.receivers import FLOOR, Measured, all_receivers
 from tests.encodings import encoded
 from tests.objects import cr, dx, save
 from tests.phantoms import wrist
@@ -181,6 +183,8 @@ def _measure(
     os.sync()
     outcomes = {}
     for receiver in receivers:
+        if receiver.takes_only not in ("", case.sender):
+            continue
         fewer = files[: max(case.objects // 5, case.associations)] if receiver.is_slow else files
         cpu = receiver.cpu_s()
         sent = _send(case, fewer, receiver)
@@ -266,6 +270,8 @@ def _judge(found: dict[Case, list[dict[str, Outcome]]]) -> dict[str, object]:
         (("S", "blast", 16, 0), "storescp --fork, tuned", 1.0),
         (("L", "blast", 1, 0), "storescp --fork, tuned", 1.0),
         (("L", "blast", 16, 0), "storescp --fork, tuned", 1.0),
+        (("S", "blast", 1, 0), FLOOR, 0.75),
+        (("S", "blast", 16, 0), FLOOR, 0.9),
     ]
     for key, peer, least in wanted:
         for case, rounds in found.items():

@@ -1,6 +1,8 @@
 """The receivers that are compared: ours, DCMTK's storescp and Orthanc, as installed and tuned."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
 from daemon.settings import Destination, Node, Place, Settings
 from daemon.settings import Receiver as Limits
-from tests.peers import running_orthanc, running_storescp
+from tests.peers import listens, running_orthanc, running_storescp
+from tests.tools import free_port, wait_until
 
 TUNED = {"TCP_NODELAY": "1"}
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -27,6 +30,8 @@ class Measured:
     pid: int
     is_slow: bool = False
     """Waits 40 ms for each object: gets fewer of them."""
+    takes_only: str = ""
+    """The only sender that it understands, if not every one."""
 
     def cpu_s(self) -> float:
         """Return the CPU time of the process and all its descendants, ended ones included."""
@@ -70,6 +75,7 @@ def all_receivers(folder: Path, ours: tuple[int, ...]) -> Iterator[list[Measured
     with ExitStack() as stack:
         found = [stack.enter_context(wristd(folder, number)) for number in ours]
         found += [
+            stack.enter_context(_floor(folder / "floor")),
             stack.enter_context(_storescp(folder, "storescp", {}, (), is_slow=True)),
             stack.enter_context(
                 _storescp(folder, "storescp, tuned", TUNED, ("--max-pdu", "131072"))
@@ -112,6 +118,24 @@ def wristd(folder: Path, processes: int) -> Iterator[Measured]:
     finally:
         receiver.stop()
         ledger.close()
+
+
+FLOOR = "system calls only"
+
+
+@contextmanager
+def _floor(folder: Path) -> Iterator[Measured]:
+    """Run what makes the system calls of a durable receive, and nothing else."""
+    folder.mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.floor", "--listen", str(port)]
+    process = subprocess.Popen([*command, "--folder", str(folder)])
+    try:
+        wait_until(lambda: listens(port), "the yardstick to listen")
+        yield Measured(FLOOR, "FLOOR", port, process.pid, takes_only="blast")
+    finally:
+        process.kill()
+        process.wait()
 
 
 @dataclass

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 from typing_extensions import override
 
 from daemon.ledger.ledger import Ledger
@@ -152,6 +153,19 @@ def test_each_header_is_read_once(desk):
     at.receive("LAT", number=2)
     assert [one.header.view for one in at.after(30).instances] == ["PA", "LAT"]
     assert sorted(at.described) == ["1.dcm", "2.dcm"]
+
+
+def test_a_study_that_lacks_a_view_costs_nothing_until_something_comes(desk):
+    at = desk(needed_views=("PA", "LAT"))
+    for number in range(1, 6):
+        at.receive("PA", number=number, study=f"1.{number}")
+    at.after(30)
+    statements = []
+    event.listen(at.ledger.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+    at.upkeep.assemble()
+    assert len([one for one in statements if one.startswith("SELECT")]) == 1
+    at.receive("LAT", number=6, study="1.1")
+    assert len(at.after(30).instances) == 2
 
 
 def test_a_study_that_cannot_be_assembled_keeps_no_other_from_it_and_has_its_outcome(desk):

@@ -1,6 +1,8 @@
 """Several studies at once: each job is claimed once and settled once, whatever fails beside it."""
 
 import threading
+import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +27,7 @@ from tests.objects import dx, save
 from tests.tools import wait_until
 
 STUDIES = 12
+AN_HOUR_S = 3600.0
 
 
 class Counting:
@@ -61,6 +64,7 @@ class Site:
         self.during_report = lambda reading: None
         self.reader = replace(opening.reader(package, folder, self.network), decode=self._decode)
         self.opened = threading.Semaphore(0)
+        self.settled = threading.Semaphore(0)
         self.hold = None
 
     def _decode(self, file):
@@ -74,32 +78,39 @@ class Site:
         self.reported.append(reading.study_uid)
         return []
 
-    def add(self, picture):
+    def add(self, picture, first=0, studies=STUDIES):
         before = utc_now() - timedelta(minutes=1)
         save(dx(picture), self.folder / "0.dcm")
         constant = ("1.3", "1.2.840", "p", "a" * 64, "0.dcm", 1, "MOD", before)
-        uids = [f"1.2.{number}" for number in range(STUDIES)]
+        uids = [f"1.2.{number}" for number in range(first, first + studies)]
         self.ledger.record([Arrival(uid, f"{uid}.1", *constant) for uid in uids])
         for study in self.ledger.waiting():
             self.queue.enqueue(study.study_id, "recipe", before)
 
     def worker(self, **settings):
         chosen = Reading(**{"retry_delay_s": 0.05, "batch_wait_s": 0.2, **settings})
-        return Worker("w", self.queue, self.reader, self._report, ["pacs"], chosen, utc_now)
+        parts = ("w", self.queue, self.reader, self._report, ["pacs"], chosen, utc_now)
+        return Worker(*parts, settled=self.settled.release)
 
     def states(self):
         return [state.state for state in study_states(self.ledger, 100)]
 
     def run_until(self, done, batch_size=4, **settings):
         """Run a pipeline until `done()`; returns when all its threads have ended."""
+        with self.running(batch_size, look_again_s=0.02, **settings):
+            wait_until(done, "the pipeline", 30.0)
+
+    @contextmanager
+    def running(self, batch_size=4, look_again_s=AN_HOUR_S, **settings):
         stop = threading.Event()
-        pipeline = Pipeline(self.worker(**settings), 2, lambda: batch_size)
-        thread = threading.Thread(target=pipeline.run, args=(stop, 0.02))
+        pipeline = Pipeline(self.worker(**settings), 2, lambda: batch_size, look_again_s)
+        thread = threading.Thread(target=pipeline.run, args=(stop,))
         thread.start()
         try:
-            wait_until(done, "the pipeline", 30.0)
+            yield pipeline
         finally:
             stop.set()
+            pipeline.bell.ring()
             thread.join(15.0)
         assert not thread.is_alive()
 
@@ -229,3 +240,54 @@ def test_a_job_that_waited_long_for_others_gets_its_lease_prolonged(site):
     assert site.queue.expire_leases(utc_now() + timedelta(seconds=20)) == 0
     worker.settle(job, reading)
     assert site.states().count("done") == 1
+
+
+def settle(site, number):
+    """Wait until so many more jobs are settled, however long that takes."""
+    for _ in range(number):
+        assert site.settled.acquire(timeout=30.0)
+
+
+def test_a_ring_is_enough_to_have_a_job_claimed(site, picture):
+    with site.running() as pipeline:
+        settle(site, STUDIES)
+        site.add(picture, first=STUDIES, studies=1)
+        assert not site.settled.acquire(timeout=0.3)  # an hour until it looks by itself
+        pipeline.bell.ring()
+        settle(site, 1)
+
+
+def test_a_lost_ring_costs_no_more_than_the_time_until_it_looks_by_itself(site, picture):
+    with site.running(look_again_s=0.2):
+        settle(site, STUDIES)
+        site.add(picture, first=STUDIES, studies=1)
+        settle(site, 1)
+
+
+def test_a_study_for_which_there_was_no_room_is_claimed_when_another_leaves(site):
+    with site.running(studies_in_hand=1):
+        settle(site, STUDIES)
+
+
+def test_a_study_waits_for_no_companions_when_none_are_coming(site, picture):
+    with site.running(batch_size=64, batch_wait_s=10.0, studies_in_hand=STUDIES) as pipeline:
+        settle(site, STUDIES)
+        site.add(picture, first=STUDIES, studies=1)
+        before = time.monotonic()
+        pipeline.bell.ring()
+        settle(site, 1)
+        assert time.monotonic() - before < 5.0
+
+
+def test_the_report_of_a_quarantined_study_is_rung_for_too(site):
+    site.network.refuses = lambda images: True
+    with site.running(max_attempts=1):
+        settle(site, STUDIES)
+    assert site.states() == ["quarantined"] * STUDIES
+
+
+def test_a_stop_wakes_everything_that_waits(site):
+    with site.running():
+        settle(site, STUDIES)
+        before = time.monotonic()
+    assert time.monotonic() - before < 1.0
