@@ -1,6 +1,6 @@
 """The queue of jobs: every transition of a job's state is one method, one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from daemon.ledger.settle import origin_of, write_results, write_scores
 from daemon.ledger.standing import standing_of, superseded_by
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import JobInputRow, JobRow, StudyRow
+from daemon.ledger.waits import AT_ONCE, due
 from daemon.records import (
     Job,
     Reason,
@@ -26,6 +27,16 @@ URGENT, ROUTINE, BATCH = 0, 1, 2
 """Priorities: the lower one is claimed first."""
 
 _DETAIL_LENGTH = 255
+_QUEUED: dict[str, Any] = {"state": JobState.QUEUED, "worker": None, "lease_until": None}
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A worker's hold on a job, as the ledger shows it; a prolonged one is another lease."""
+
+    job_id: int
+    attempt: int
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Queue:
                 state=JobState.QUEUED,
                 priority=priority,
                 attempts=0,
-                not_before=now,
+                not_before=AT_ONCE,
                 created_at=now,
                 reason=reason,
             )
@@ -104,7 +115,7 @@ class Queue:
         """Take the most urgent job that is due, in one statement; None when there is none.
 
         A study is read by one worker at a time, and no job is read after a newer one of its study,
-        so that the newest result is the last one.
+        so that the newest result is the last one. `now` is a steady time.
         """
         other = aliased(JobRow)
         being_read = (
@@ -112,16 +123,16 @@ class Queue:
             .where(other.study_id == JobRow.study_id, other.state == JobState.RUNNING)
             .exists()
         )
-        due = (
+        next_one = (
             select(JobRow.id)
-            .where(JobRow.state == JobState.QUEUED, JobRow.not_before <= now, ~being_read)
+            .where(JobRow.state == JobState.QUEUED, due(JobRow.not_before, now), ~being_read)
             .order_by(JobRow.priority, JobRow.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # several hosts on PostgreSQL; SQLite has no need
         )
         take = (
             update(JobRow)
-            .where(JobRow.id == due.scalar_subquery())
+            .where(JobRow.id == next_one.scalar_subquery())
             .values(
                 state=JobState.RUNNING,
                 worker=worker,
@@ -154,7 +165,7 @@ class Queue:
         bool
             False when the lease was lost to another worker: nothing was written.
         """
-        settle = _held(job, now).values(
+        settle = _held(job).values(
             state=_settled_state(reading),
             lease_until=None,
             finished_at=now,
@@ -169,64 +180,108 @@ class Queue:
             write_results(connection, job, results, destinations, now)
             return True
 
-    def retry(self, job: Job, detail: str, now: datetime, not_before: datetime) -> bool:
+    def retry(self, job: Job, detail: str, not_before: datetime) -> bool:
         """Give a job back after an error, to be claimed again from `not_before` on.
 
-        Returns False when the lease was lost to another worker.
+        Returns False when the job was lost to another worker.
         """
-        release = _held(job, now).values(
-            state=JobState.QUEUED,
-            lease_until=None,
-            worker=None,
+        again = _held(job).values(
+            **_QUEUED, not_before=not_before, detail=detail[:_DETAIL_LENGTH]
+        )
+        with self.ledger.transaction() as connection:
+            return connection.execute(again).rowcount == 1
+
+    def put_off(self, job: Job, detail: str, not_before: datetime) -> bool:
+        """Give a job back that something outside has failed: this attempt does not count.
+
+        Returns False when the job was lost to another worker.
+        """
+        later = _held(job).values(
+            **_QUEUED,
             not_before=not_before,
+            attempts=JobRow.attempts - 1,
             detail=detail[:_DETAIL_LENGTH],
         )
         with self.ledger.transaction() as connection:
-            return connection.execute(release).rowcount == 1
+            return connection.execute(later).rowcount == 1
 
     def prolong(self, job: Job, now: datetime, lease: timedelta) -> bool:
-        """Let a job's lease, which still lasts, end later; False when it was lost."""
-        longer = _held(job, now).values(lease_until=now + lease)
+        """Let a job's lease end later; False when the job was lost to another worker."""
+        longer = _held(job).values(lease_until=now + lease)
         with self.ledger.transaction() as connection:
             return connection.execute(longer).rowcount == 1
 
-    def give_back(self, job: Job, now: datetime) -> bool:
+    def give_back(self, job: Job) -> bool:
         """Queue a job again that nothing was done for: this attempt does not count."""
-        untouched = _held(job, now).values(
-            state=JobState.QUEUED, worker=None, lease_until=None, attempts=JobRow.attempts - 1
-        )
+        untouched = _held(job).values(**_QUEUED, attempts=JobRow.attempts - 1)
         with self.ledger.transaction() as connection:
             return connection.execute(untouched).rowcount == 1
 
-    def expire_leases(self, now: datetime) -> int:
-        """Queue the jobs whose worker fell silent; returns how many."""
-        expired = (
+    def give_back_all_but(self, worker: str, in_hand: Collection[int]) -> int:
+        """Queue what a worker holds by the ledger and not in its hands; returns how many jobs.
+
+        So it is after the ledger did not answer: what it took may not have been heard, and what
+        was given back may not have arrived. These attempts do not count.
+        """
+        forgotten = (
             update(JobRow)
-            .where(JobRow.state == JobState.RUNNING, JobRow.lease_until < now)
-            .values(state=JobState.QUEUED, worker=None, lease_until=None, detail="lease expired")
+            .where(
+                JobRow.state == JobState.RUNNING,
+                JobRow.worker == worker,
+                JobRow.id.not_in(list(in_hand)),
+            )
+            .values(**_QUEUED, attempts=JobRow.attempts - 1)
         )
         with self.ledger.transaction() as connection:
-            return connection.execute(expired).rowcount
+            return connection.execute(forgotten).rowcount
+
+    def running(self) -> set[Lease]:
+        """Return the leases of all jobs that somebody works on."""
+        query = select(JobRow.id, JobRow.attempts, JobRow.lease_until).where(
+            JobRow.state == JobState.RUNNING
+        )
+        with self.ledger.snapshot() as connection:
+            return {Lease(*row) for row in connection.execute(query)}
+
+    def expire(self, leases: Collection[Lease]) -> int:
+        """Queue the jobs of these leases whose worker fell silent; returns how many."""
+        expired = 0
+        with self.ledger.transaction() as connection:
+            for lease in leases:
+                silent = (
+                    update(JobRow)
+                    .where(
+                        JobRow.id == lease.job_id,
+                        JobRow.state == JobState.RUNNING,
+                        JobRow.attempts == lease.attempt,
+                        JobRow.lease_until == lease.until,
+                    )
+                    .values(**_QUEUED, detail="lease expired")
+                )
+                expired += connection.execute(silent).rowcount
+        return expired
 
     def release(self, worker: str) -> int:
         """Queue every job a stopped worker of this name still holds; returns how many."""
         held = (
             update(JobRow)
             .where(JobRow.state == JobState.RUNNING, JobRow.worker == worker)
-            .values(state=JobState.QUEUED, worker=None, lease_until=None)
+            .values(**_QUEUED)
         )
         with self.ledger.transaction() as connection:
             return connection.execute(held).rowcount
 
 
-def _held(job: Job, now: datetime) -> Update:
-    """Address the job only while this worker's lease lasts: the fence against a second result."""
+def _held(job: Job) -> Update:
+    """Address the job only while this worker holds it: the fence against a second result.
+
+    Whoever takes a job over changes its attempts; what the lease's time is matters to nobody here.
+    """
     return update(JobRow).where(
         JobRow.id == job.job_id,
         JobRow.state == JobState.RUNNING,
         JobRow.worker == job.worker,
         JobRow.attempts == job.attempt,
-        JobRow.lease_until >= now,
     )
 
 
