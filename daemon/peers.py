@@ -13,6 +13,8 @@ AeTitle = Annotated[
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Wait = Annotated[float, Field(gt=0, le=86400.0)]
+"""Seconds between two attempts: a day at most (`daemon.ledger.waits`)."""
 
 
 class Section(BaseModel):

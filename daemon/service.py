@@ -11,24 +11,30 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 from daemon import outcome
-from daemon.clock import Clock, utc_now
+from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
+from daemon.ending import Ending
 from daemon.errors import Misconfigured
-from daemon.guarded import guarded, repeat
+from daemon.guarded import Said, guarded, repeat
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
+from daemon.ledger.sameness import Sameness
+from daemon.ledger.waits import wait_no_more
+from daemon.operate.bells import Bells
+from daemon.operate.leases import CHECK_INTERVAL_S, Leases
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
-from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwork
+from daemon.operate.upkeep import Upkeep
+from daemon.operate.vigil import INTERVAL_S, Vigil
 from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
@@ -39,7 +45,7 @@ from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import build_guard, openers
 from daemon.reading.worker import Worker
 from daemon.results.reporter import Reporter
-from daemon.settings import Destination, Place, Settings, WebDestination, resolve
+from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
 from model.package import ModelPackage, PackageError, load_package
 
@@ -62,10 +68,12 @@ class Service:
     couriers: Sequence[Courier]
     safekeeping: Safekeeping
     upkeep: Upkeep
+    leases: Leases
     purge: Purge
-    night: Night
+    bells: Bells
+    vigil: Vigil
     decoders: Decoders
-    clock: Clock
+    clock: Chronometer
 
     @contextmanager
     def running(self) -> Iterator[int]:
@@ -75,7 +83,7 @@ class Service:
             undo.callback(self.lock.release)
             undo.callback(self.ledger.close)
             undo.callback(self.decoders.close)
-            self.pipeline.worker.release()
+            self._take_up()
             discard_half_results(self.place.outbox)
             threads = [threading.Thread(target=self.pipeline.run, args=(stop,), name="reading")]
             threads += [
@@ -93,8 +101,8 @@ class Service:
             for thread in threads:
                 thread.daemon = True
                 thread.start()
-            bells = start_clockwork({self.night.turn: self.night.interval_s})
-            undo.callback(bells.shutdown, wait=False)
+            self.bells.start()
+            undo.callback(self.bells.stop)
             undo.callback(stop.set)
             self.receiver.start()
             undo.callback(self.receiver.stop)
@@ -104,36 +112,64 @@ class Service:
         """Return what is done at intervals, each in a thread of its own: name, turn, seconds."""
         return [
             ("assembly", self.upkeep.assemble, self.settings.assembly.sweep_interval_s),
-            ("leases", self.upkeep.expire_leases, LEASE_CHECK_INTERVAL_S),
+            ("leases", self.leases.turn, CHECK_INTERVAL_S),
             ("purge", self.purge.turn, PURGE_INTERVAL_S),
+            ("vigil", self.vigil.turn, INTERVAL_S),
         ]
+
+    def _take_up(self) -> None:
+        """Take up what a process before this one has left."""
+        self.pipeline.worker.release()
+        report_within = timedelta(seconds=self.settings.delivery.commitment_retry_s)
+        wait_no_more(self.ledger, self.clock.steady(), report_within)
 
     def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
         """Take turns until `stop`; rest when there was nothing to do."""
+        said = Said("delivery")
         while not stop.is_set():
-            done = guarded("delivery", lambda: turn(self.clock()))
+            done = guarded("delivery", lambda: turn(self.clock.steady()), said=said)
             if not done:
                 stop.wait(self.settings.delivery.interval_s)
 
 
-def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Service:
+def build(
+    settings: Settings,
+    settings_file: Path,
+    clock: Clock = utc_now,
+    ending: Ending | None = None,
+) -> Service:
     """Build the service from its settings.
+
+    Parameters
+    ----------
+    settings : Settings
+    settings_file : Path
+        What it names is relative to its folder.
+    clock : callable
+        The wall clock: tells the time for stamps, and may jump.
+    ending : Ending, optional
+        Told when the process must end to be started again.
 
     Raises
     ------
     Misconfigured
         The state folder, the ledger, the model package or the provider cannot be used.
+    Unavailable
+        The ledger does not answer now.
     """
+    chronometer = Chronometer(clock)
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
     lock = StateLock(place.root)
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
-    pipeline, decoders = _reading(settings, place, package, ledger, clock)
-    safekeeping = build_safekeeping(settings, place, ledger, clock)
-    receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
-    fetchers = build_fetchers(settings, ledger, receiver.intake, clock)
+    pipeline, decoders = _reading(settings, place, package, ledger, chronometer)
+    safekeeping = build_safekeeping(settings, place, ledger, chronometer)
+    receiver = Receiver(settings, place, ledger, chronometer, safekeeping.answers)
+    fetchers = build_fetchers(settings, ledger, receiver.intake, chronometer)
     recipe = recipe_digest(settings, package)
+    night = Night(settings.pull, list(fetchers.values()), chronometer)
+    bells = Bells(night.turn, night.interval_s)
     return Service(
         settings=settings,
         place=place,
@@ -141,22 +177,24 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
-        couriers=_couriers(settings, place, ledger, clock),
+        couriers=_couriers(settings, place, ledger, chronometer),
         safekeeping=safekeeping,
         upkeep=Upkeep(
             ledger=ledger,
             queue=pipeline.worker.queue,
             assembly=settings.assembly,
             recipe_digest=recipe,
-            clock=clock,
+            clock=chronometer,
             spool=place.spool,
             describe=decoders.describe,
             being_sent=receiver.being_sent,
         ),
-        night=Night(settings.pull, list(fetchers.values()), clock),
-        purge=Purge(Retention(ledger), place, settings.retention, clock),
+        leases=Leases(pipeline.worker.queue, settings.reading.silence_s, chronometer.seconds),
+        bells=bells,
+        vigil=Vigil(Sameness(ledger), chronometer, ending or Ending(), bells.plan_anew),
+        purge=Purge(Retention(ledger), place, settings.retention, chronometer),
         decoders=decoders,
-        clock=clock,
+        clock=chronometer,
     )
 
 
@@ -172,9 +210,10 @@ def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[F
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
     ledger = Ledger(settings.ledger.url or place.ledger)
-    reception = Reception(settings, place, ledger, utc_now)
+    clock = Chronometer()
+    reception = Reception(settings, place, ledger, clock)
     try:
-        fetchers = build_fetchers(settings, ledger, reception.intake, utc_now)
+        fetchers = build_fetchers(settings, ledger, reception.intake, clock)
         if source not in fetchers:
             known = ", ".join(fetchers) or "none"
             raise Misconfigured(f"pull: no archive is called {source}; known: {known}")
@@ -206,7 +245,7 @@ def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
 
 
 def _reading(
-    settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Clock
+    settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Chronometer
 ) -> tuple[Pipeline, Decoders]:
     """Build the pipeline, and the decoders that it uses."""
     name = f"{socket.gethostname()}-{settings.node.ae_title}"
@@ -234,19 +273,12 @@ def _reading(
 
 
 def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
-    destinations: list[Destination | WebDestination] = [
-        *settings.destinations,
-        *settings.delivery.web,
-    ]
-
-    return Reporter(settings.report, destinations, place.outbox, ledger.count)
+    return Reporter(settings.report, settings.every_destination(), place.outbox, ledger.count)
 
 
-def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) -> list[Courier]:
-    destinations: list[Destination | WebDestination] = [
-        *settings.destinations,
-        *settings.delivery.web,
-    ]
+def _couriers(
+    settings: Settings, place: Place, ledger: Ledger, clock: Chronometer
+) -> list[Courier]:
     return [
         Courier(
             destination=destination,
@@ -256,7 +288,7 @@ def _couriers(settings: Settings, place: Place, ledger: Ledger, clock: Clock) ->
             ae_title=settings.node.ae_title,
             clock=clock,
         )
-        for destination in destinations
+        for destination in settings.every_destination()
     ]
 
 

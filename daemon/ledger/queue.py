@@ -185,9 +185,7 @@ class Queue:
 
         Returns False when the job was lost to another worker.
         """
-        again = _held(job).values(
-            **_QUEUED, not_before=not_before, detail=detail[:_DETAIL_LENGTH]
-        )
+        again = _held(job).values(**_QUEUED, not_before=not_before, detail=detail[:_DETAIL_LENGTH])
         with self.ledger.transaction() as connection:
             return connection.execute(again).rowcount == 1
 
@@ -241,7 +239,9 @@ class Queue:
             JobRow.state == JobState.RUNNING
         )
         with self.ledger.snapshot() as connection:
-            return {Lease(*row) for row in connection.execute(query)}
+            return {
+                Lease(row.id, row.attempts, row.lease_until) for row in connection.execute(query)
+            }
 
     def expire(self, leases: Collection[Lease]) -> int:
         """Queue the jobs of these leases whose worker fell silent; returns how many."""

@@ -1,14 +1,12 @@
-"""What runs by the clock. APScheduler rings the bells; it never holds work."""
+"""Assembly: what has come and is complete becomes a job."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
@@ -42,7 +40,7 @@ def nobody() -> Collection[str]:
 
 @dataclass(frozen=True, eq=False)
 class Upkeep:
-    """The turns of the clock work; each can be called by a test.
+    """The turn of assembly; it can be called by a test.
 
     Attributes
     ----------
@@ -205,20 +203,3 @@ class Upkeep:
 
 def _about(study: WaitingStudy) -> dict[str, object]:
     return {"study": study_key(study.study_uid)}
-
-
-def start_clockwork(turns: Mapping[Callable[[], object], float]) -> BackgroundScheduler:
-    """Repeat each turn at its interval in seconds; a missed turn is not made up for."""
-    scheduler = BackgroundScheduler(timezone="UTC")
-    for turn, interval_s in turns.items():
-        scheduler.add_job(
-            guarded,
-            "interval",
-            args=("clock work", turn),
-            seconds=interval_s,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
-    scheduler.start()
-    return scheduler

@@ -66,8 +66,7 @@ class Patience:
             for one in studies
         }
         self._first = {
-            one.study_id: began(self._first.get(one.study_id), one.waiting_since)
-            for one in studies
+            one.study_id: began(self._first.get(one.study_id), one.waiting_since) for one in studies
         }
         self._looked = at
 

@@ -17,7 +17,7 @@ from daemon.ledger.inputs import inputs_digest
 from daemon.logs import study_key
 from daemon.reading.decoded import Decoded
 from daemon.reading.meant import Meant
-from daemon.reading.refused import NotReadable
+from daemon.reading.refused import FileUnavailable, NotReadable
 from daemon.reading.sandbox import Decode, Describe
 from daemon.reading.sessions import Network, NetworkOutput
 from daemon.records import (
@@ -118,20 +118,28 @@ class Reader:
         Raises
         ------
         Unavailable
-            The disk does not answer, or the decoder was ended.
+            The disk does not answer, or the decoder was ended. The file of one image that the disk
+            does not give costs that image only, as long as others can be analysed.
         """
         if job.reason is not None:
             return self.unread(job, job.reason, now)
-        headers = [self._header(job, instance) for instance in job.instances]
+        headers = [self._header_if_given(job, instance) for instance in job.instances]
         differ = disagreements(headers)
         if differ and not job.is_released:
             logger.error("held, images disagree in: %s", ", ".join(differ), extra=_context(job))
             return self.unread(job, Reason.IDENTITY_CONFLICT, now)
         images = [_not_analysed(header, Reason.UNREADABLE) for header in headers]
         opened = OpenStudy(job, images, disagreements=tuple(differ))
+        not_given: list[int] = []
         for index in _presentation_first(headers):
             keep()
-            self._open_image(opened, index)
+            try:
+                self._open_image(opened, index)
+            except FileUnavailable:
+                not_given.append(index)
+        for index in not_given:
+            keep()
+            self._open_again(opened, index)
         return opened if opened.ready else self._judged(opened, now)
 
     def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
@@ -168,6 +176,21 @@ class Reader:
         if instance.header is not None:
             return instance.header
         return self.describe(self.spool / instance.file, _named(job, instance))
+
+    def _header_if_given(self, job: Job, instance: Instance) -> Header:
+        try:
+            return self._header(job, instance)
+        except FileUnavailable:  # nothing is known of it that could contradict the others
+            return _named(job, instance)
+
+    def _open_again(self, opened: OpenStudy, index: int) -> None:
+        """Try once more an image whose file the disk did not give; go without it if others do."""
+        try:
+            self._open_image(opened, index)
+        except FileUnavailable as error:
+            if not opened.ready:
+                raise
+            logger.warning("not analysed: %s", error, extra=_context(opened.job))
 
     def _open_image(self, opened: OpenStudy, index: int) -> None:
         """Decode one image, or note why it is not read."""

@@ -127,7 +127,7 @@ def test_without_a_note_nothing_is_withdrawn(site):
 def test_a_job_that_lost_its_lease_withdraws_nothing(site):
     site.done(site.sent("a", ANN), "2.25.1")
     job = site.sent("b", BEA)
-    site.queue.expire_leases(LATER)
+    site.queue.expire(site.queue.running())
     note = replace(result("2.25.9"), kind=WITHDRAWAL)
     assert not site.queue.finish(job, reading(), [note], ["pacs"], NOW)
     assert site.due() == site.standing() == ["2.25.1"]

@@ -1,12 +1,11 @@
 """Files go when they are old and settled, and only then."""
 
-from datetime import timedelta
-
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.retention import Retention
 from daemon.operate.purge import Purge, discard_half_results
 from daemon.settings import Place
 from daemon.settings import Retention as Terms
+from tests.fakes import FrozenClock
 from tests.office import START, Office
 
 
@@ -15,8 +14,10 @@ def test_files_of_a_settled_study_go_and_those_of_an_unsent_one_stay(tmp_path):
     place.create()
     office = Office(place.outbox)
     (place.spool / "f").write_bytes(b"image")
-    now = START + timedelta(days=40)
-    purge = Purge(Retention(office.ledger), place, Terms(), lambda: now)
+    clock = FrozenClock(START)
+    purge = Purge(Retention(office.ledger), place, Terms(), clock)
+    purge.turn()
+    clock.advance(40 * 86400.0)
     purge.turn()
     assert (place.spool / "f").exists()
     assert (place.outbox / "1.dcm").exists()

@@ -7,11 +7,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from daemon.clock import utc_now
+from daemon.clock import Chronometer, utc_now
 from daemon.errors import Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
+from daemon.operate.leases import Leases
 from daemon.reading.guard import Offline
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.sessions import NetworkOutput
@@ -20,6 +21,7 @@ from daemon.records import Arrival
 from daemon.settings import Reading
 from model.package import write_package
 from tests import opening, phantoms
+from tests.fakes import FrozenClock
 from tests.graphs import tiny_manifest, write_graph
 from tests.objects import dx, save
 from tests.tools import wait_until
@@ -62,6 +64,7 @@ class Site:
         self.reader = replace(opening.reader(package, folder, self.network), decode=self._decode)
         self.opened = threading.Semaphore(0)
         self.hold = None
+        self.clock = Chronometer()
 
     def _decode(self, file):
         self.opened.release()
@@ -85,7 +88,7 @@ class Site:
 
     def worker(self, **settings):
         chosen = Reading(**{"retry_delay_s": 0.05, "batch_wait_s": 0.2, **settings})
-        return Worker("w", self.queue, self.reader, self._report, ["pacs"], chosen, utc_now)
+        return Worker("w", self.queue, self.reader, self._report, ["pacs"], chosen, self.clock)
 
     def states(self):
         return [state.state for state in study_states(self.ledger, 100)]
@@ -222,10 +225,15 @@ def test_without_a_device_studies_are_answered_and_kept_for_a_replay(site):
 
 
 def test_a_job_that_waited_long_for_others_gets_its_lease_prolonged(site):
+    site.clock = FrozenClock()
     worker = site.worker(lease_s=30.0)
-    job = site.queue.claim("w", utc_now() - timedelta(seconds=20), timedelta(seconds=30))
-    opened = worker.open(job)
+    leases = Leases(site.queue, worker.settings.silence_s, site.clock.seconds)
+    job = worker.claim()
+    for _ in range(20):  # what it waits for takes three times as long as it may be silent
+        leases.turn()
+        site.clock.advance(29.0)
+        opened = worker.open(job)
     [(_, reading)] = worker.infer([opened])
-    assert site.queue.expire_leases(utc_now() + timedelta(seconds=20)) == 0
     worker.settle(job, reading)
-    assert site.states().count("done") == 1
+    [done] = [state for state in study_states(site.ledger, 100) if state.state == "done"]
+    assert done.attempts == 1

@@ -19,6 +19,7 @@ from daemon.settings import Reading
 from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
 from model.pixels import CONTRACT_VERSION, PixelProfile
 from tests import opening, phantoms
+from tests.fakes import FrozenClock
 from tests.objects import EXAM, Patient, dx, save
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -234,7 +235,7 @@ def queue(tmp_path, picture):
 
 def worker(queue, made_reader, report, at=NOW):
     settings = Reading(max_attempts=2, retry_delay_s=10.0)
-    return Worker("w", queue, made_reader, report, ["pacs"], settings, lambda: at)
+    return Worker("w", queue, made_reader, report, ["pacs"], settings, FrozenClock(at))
 
 
 def test_a_turn_settles_one_job_and_says_so(tmp_path, package, queue):
@@ -260,7 +261,7 @@ def test_a_failing_study_is_tried_again_then_quarantined_with_an_outcome(tmp_pat
 def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queue):
     for minute in (0, 2):
         queue.claim("w", NOW + timedelta(minutes=minute), timedelta(seconds=60))
-        queue.expire_leases(NOW + timedelta(minutes=minute + 1, seconds=1))
+        queue.expire(queue.running())
     later = NOW + timedelta(minutes=5)
     worker(queue, reader(package, tmp_path), lambda _r, _s: [], later).turn()
     [state] = study_states(queue.ledger)
