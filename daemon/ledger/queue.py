@@ -215,6 +215,16 @@ class Queue:
         with self.ledger.transaction() as connection:
             return connection.execute(untouched).rowcount == 1
 
+    def hurry(self, job_ids: Collection[int]) -> None:
+        """Let jobs that were put off be claimed at once."""
+        at_once = (
+            update(JobRow)
+            .where(JobRow.id.in_(list(job_ids)), JobRow.state == JobState.QUEUED)
+            .values(not_before=AT_ONCE)
+        )
+        with self.ledger.transaction() as connection:
+            connection.execute(at_once)
+
     def give_back_all_but(self, worker: str, in_hand: Collection[int]) -> int:
         """Queue what a worker holds by the ledger and not in its hands; returns how many jobs.
 

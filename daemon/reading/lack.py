@@ -4,7 +4,7 @@
 
     a study fails for it        it is given back; nothing is claimed for a moment, then one study
                                 is tried at a time, at intervals that grow up to `LONGEST_S`
-    a study is read             nothing is lacking any more
+    a study is read             nothing is lacking any more: all that was given back is due
     a study fails for it while  something is wrong with this one: it alone waits, longer each time
     others are read             up to `LONGEST_ALONE_S`, and a person is told; it holds up nobody
 
@@ -22,7 +22,8 @@ from daemon.guarded import Said
 
 FIRST_S, LONGEST_S = 0.5, 5.0
 FIRST_ALONE_S, LONGEST_ALONE_S = 5.0, 120.0
-MOST_ALONE = 8
+LONGEST_TURN_S = 600.0
+ALONE_IS_SAID_AT, MOST_ALONE = 3, 8
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Lacking:
         When it is tried again.
     alone : int
         How often it has failed while others were read.
+    is_to_be_told : bool
+        A person shall know now.
     is_its_own : bool
         It is the study itself that cannot be done.
     """
@@ -44,6 +47,7 @@ class Lacking:
     cause: str
     wait_s: float
     alone: int
+    is_to_be_told: bool
     is_its_own: bool
 
 
@@ -84,7 +88,8 @@ class Lack:
         cause = in_words(error)
         with self._lock:
             met = self._met.get(job_id)
-            alone = 0 if met is None else met.alone + (self._done > met.done)
+            is_one_more = met is not None and self._done > met.done
+            alone = is_one_more + (met.alone if met is not None else 0)
             self._met[job_id] = _Met(self._done, alone)
             if alone:
                 wait_s = min(FIRST_ALONE_S * 2.0 ** (alone - 1), LONGEST_ALONE_S)
@@ -92,28 +97,36 @@ class Lack:
                 self._said.waits(cause)
                 wait_s = self._wait()
         is_its_own = alone >= MOST_ALONE and isinstance(error, Strained | MemoryError)
-        return Lacking(cause, wait_s, alone, is_its_own)
+        is_to_be_told = is_one_more and alone == ALONE_IS_SAID_AT
+        return Lacking(cause, wait_s, alone, is_to_be_told, is_its_own)
 
-    def settled(self, job_id: int, *, is_read: bool) -> None:
-        """Note that a job is done with; one that was read shows that nothing is lacking."""
+    def settled(self, job_id: int, *, is_read: bool) -> list[int]:
+        """Note that a job is done with; one that was read shows that nothing is lacking.
+
+        Returns
+        -------
+        list of int
+            The jobs that need not wait any longer.
+        """
         with self._lock:
             self._met.pop(job_id, None)
             if not is_read:
-                return
+                return []
             self._done += 1
-            self._pauses = 0
+            was_lacking, self._pauses = self._pauses > 0, 0
             self._said.worked()
+            return [one for one, met in self._met.items() if not met.alone] if was_lacking else []
 
     def _wait(self) -> float:
-        """Begin a pause, unless one is going on; what failed waits a little longer than it.
+        """Begin a pause, unless one is going on; what failed waits until the others had their turn.
 
-        So another study is the next to be tried, where there is one.
+        A study that was not tried yet is among them: it may be the one that works.
         """
         now = self.stopwatch()
         self._pauses = self._pauses or 1
         if now >= self._until:
             self._until = now + self._pause_s()
-        return 2 * self._pause_s()
+        return min(self._pause_s() * (len(self._met) + 1), LONGEST_TURN_S)
 
     def _pause_s(self) -> float:
         return min(FIRST_S * 2.0 ** (min(self._pauses, 32) - 1), LONGEST_S)

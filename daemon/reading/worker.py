@@ -31,9 +31,6 @@ OFFLINE = "alert_model_offline"
 WAITS_ALONE = "alert_study_waits"
 """Counters in the ledger: what a person should look at, shown by `wristd status`."""
 
-ALONE_IS_SAID_AT = 3
-"""How often a study fails for want of something, while others are read, before a person is told."""
-
 Reporter = Callable[[StudyReading, Withdrawal | None], list[ResultFile]]
 """Turns a reading into result objects in the outbox, and withdraws what must not stand any more."""
 
@@ -200,11 +197,14 @@ class Worker:
         """Settle a job in the ledger; False when another worker has it."""
         has = self.queue.finish(job, reading, results, self.destinations, self.clock())
         self._in_hand.pop(job.job_id, None)
-        if has:
-            self.lack.settled(job.job_id, is_read=reading.reason is not Reason.FAILED_REPEATEDLY)
-        else:
+        if not has:
             logger.warning("lease lost: another worker has the study", extra=_context(job))
-        return has
+            return False
+        is_read = reading.reason is not Reason.FAILED_REPEATEDLY
+        if due := self.lack.settled(job.job_id, is_read=is_read):
+            with suppress(Unavailable):  # their time comes anyhow
+                self.queue.hurry(due)
+        return True
 
     def _lacked(self, job: Job, error: Exception) -> None:
         lacking = self.lack.failed(job.job_id, error)
@@ -220,7 +220,7 @@ class Worker:
             logger.warning(words, lacking.wait_s, lacking.cause, extra=_context(job))
         with self._letting_go(job):
             self.queue.put_off(job, lacking.cause, self._after(lacking.wait_s))
-            if lacking.alone == ALONE_IS_SAID_AT:
+            if lacking.is_to_be_told:
                 self.queue.ledger.count(WAITS_ALONE)
 
     def _try_later(self, job: Job, detail: str) -> None:
