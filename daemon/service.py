@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from daemon import outcome
 from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
@@ -25,13 +24,14 @@ from daemon.guarded import Said, guarded, repeat
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
 from daemon.ledger.sameness import Sameness
 from daemon.ledger.waits import wait_no_more
 from daemon.operate.bells import Bells
-from daemon.operate.leases import CHECK_INTERVAL_S, Leases
+from daemon.operate.leases import CHECK_INTERVAL_S, LeaseWatch
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.upkeep import Upkeep
 from daemon.operate.vigil import INTERVAL_S, Vigil
@@ -43,11 +43,12 @@ from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import build_guard, openers
+from daemon.reading.wiring import open_package as open_package
 from daemon.reading.worker import Worker
 from daemon.results.reporter import Reporter
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
-from model.package import ModelPackage, PackageError, load_package
+from model.package import ModelPackage
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Service:
     couriers: Sequence[Courier]
     safekeeping: Safekeeping
     upkeep: Upkeep
-    leases: Leases
+    leases: LeaseWatch
     purge: Purge
     bells: Bells
     vigil: Vigil
@@ -189,7 +190,7 @@ def build(
             describe=decoders.describe,
             being_sent=receiver.being_sent,
         ),
-        leases=Leases(pipeline.worker.queue, settings.reading.silence_s, chronometer.seconds),
+        leases=LeaseWatch(Leases(ledger), settings.reading.silence_s, chronometer.seconds),
         bells=bells,
         vigil=Vigil(Sameness(ledger), chronometer, ending or Ending(), bells.plan_anew),
         purge=Purge(Retention(ledger), place, settings.retention, chronometer),
@@ -226,22 +227,6 @@ def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[F
 def recipe_digest(settings: Settings, package: ModelPackage) -> str:
     """Name how a study is read: another package or other result settings make another job."""
     return f"{package.digest[:47]}-{settings.results_digest()}"
-
-
-def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
-    """Load the model package that the settings name, judged by the site's operating points.
-
-    Raises
-    ------
-    Misconfigured
-        It cannot be used, or does not know a finding of the settings; the message says why.
-    """
-    try:
-        package = load_package(resolve(settings_file, settings.reading.package))
-    except PackageError as error:
-        raise Misconfigured(str(error)) from error
-    findings = outcome.at_site(package.manifest.findings, settings.report.operating_points)
-    return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
 def _reading(

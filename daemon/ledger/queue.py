@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Update, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from daemon.ledger.inputs import inputs_digest, inputs_of, present_inputs
+from daemon.ledger.leases import QUEUED_AGAIN
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.overtaken import give_up_emptied, overtaken, study_uid_of
 from daemon.ledger.settle import origin_of, write_results, write_scores
@@ -27,16 +28,6 @@ URGENT, ROUTINE, BATCH = 0, 1, 2
 """Priorities: the lower one is claimed first."""
 
 _DETAIL_LENGTH = 255
-_QUEUED: dict[str, Any] = {"state": JobState.QUEUED, "worker": None, "lease_until": None}
-
-
-@dataclass(frozen=True)
-class Lease:
-    """A worker's hold on a job, as the ledger shows it; a prolonged one is another lease."""
-
-    job_id: int
-    attempt: int
-    until: datetime
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,9 @@ class Queue:
 
         Returns False when the job was lost to another worker.
         """
-        again = _held(job).values(**_QUEUED, not_before=not_before, detail=detail[:_DETAIL_LENGTH])
+        again = _held(job).values(
+            **QUEUED_AGAIN, not_before=not_before, detail=detail[:_DETAIL_LENGTH]
+        )
         with self.ledger.transaction() as connection:
             return connection.execute(again).rowcount == 1
 
@@ -195,7 +188,7 @@ class Queue:
         Returns False when the job was lost to another worker.
         """
         later = _held(job).values(
-            **_QUEUED,
+            **QUEUED_AGAIN,
             not_before=not_before,
             attempts=JobRow.attempts - 1,
             detail=detail[:_DETAIL_LENGTH],
@@ -211,7 +204,7 @@ class Queue:
 
     def give_back(self, job: Job) -> bool:
         """Queue a job again that nothing was done for: this attempt does not count."""
-        untouched = _held(job).values(**_QUEUED, attempts=JobRow.attempts - 1)
+        untouched = _held(job).values(**QUEUED_AGAIN, attempts=JobRow.attempts - 1)
         with self.ledger.transaction() as connection:
             return connection.execute(untouched).rowcount == 1
 
@@ -225,58 +218,12 @@ class Queue:
         with self.ledger.transaction() as connection:
             connection.execute(at_once)
 
-    def give_back_all_but(self, worker: str, in_hand: Collection[int]) -> int:
-        """Queue what a worker holds by the ledger and not in its hands; returns how many jobs.
-
-        So it is after the ledger did not answer: what it took may not have been heard, and what
-        was given back may not have arrived. These attempts do not count.
-        """
-        forgotten = (
-            update(JobRow)
-            .where(
-                JobRow.state == JobState.RUNNING,
-                JobRow.worker == worker,
-                JobRow.id.not_in(list(in_hand)),
-            )
-            .values(**_QUEUED, attempts=JobRow.attempts - 1)
-        )
-        with self.ledger.transaction() as connection:
-            return connection.execute(forgotten).rowcount
-
-    def running(self) -> set[Lease]:
-        """Return the leases of all jobs that somebody works on."""
-        query = select(JobRow.id, JobRow.attempts, JobRow.lease_until).where(
-            JobRow.state == JobState.RUNNING
-        )
-        with self.ledger.snapshot() as connection:
-            return {
-                Lease(row.id, row.attempts, row.lease_until) for row in connection.execute(query)
-            }
-
-    def expire(self, leases: Collection[Lease]) -> int:
-        """Queue the jobs of these leases whose worker fell silent; returns how many."""
-        expired = 0
-        with self.ledger.transaction() as connection:
-            for lease in leases:
-                silent = (
-                    update(JobRow)
-                    .where(
-                        JobRow.id == lease.job_id,
-                        JobRow.state == JobState.RUNNING,
-                        JobRow.attempts == lease.attempt,
-                        JobRow.lease_until == lease.until,
-                    )
-                    .values(**_QUEUED, detail="lease expired")
-                )
-                expired += connection.execute(silent).rowcount
-        return expired
-
     def release(self, worker: str) -> int:
         """Queue every job a stopped worker of this name still holds; returns how many."""
         held = (
             update(JobRow)
             .where(JobRow.state == JobState.RUNNING, JobRow.worker == worker)
-            .values(**_QUEUED)
+            .values(**QUEUED_AGAIN)
         )
         with self.ledger.transaction() as connection:
             return connection.execute(held).rowcount

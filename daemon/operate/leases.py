@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 
 from daemon.clock import Stopwatch
-from daemon.ledger.queue import Lease, Queue
+from daemon.ledger.leases import Lease, Leases
 
 logger = logging.getLogger(__name__)
 
@@ -18,18 +18,18 @@ _MOST_BETWEEN_LOOKS_S = 2 * CHECK_INTERVAL_S
 
 
 @dataclass(eq=False)
-class Leases:
+class LeaseWatch:
     """Watches the leases of one ledger.
 
     Attributes
     ----------
-    queue : Queue
+    leases : Leases
     silence_s : float
         The longest that a living worker leaves a lease as it is, seconds.
     stopwatch : callable
     """
 
-    queue: Queue
+    leases: Leases
     silence_s: float
     stopwatch: Stopwatch
     _seen: dict[Lease, float] = field(default_factory=dict, init=False)
@@ -43,7 +43,7 @@ class Leases:
         Unavailable
             The ledger does not answer.
         """
-        leases = self.queue.running()
+        leases = self.leases.running()
         now = self.stopwatch()
         since = 0.0 if self._looked is None else min(now - self._looked, _MOST_BETWEEN_LOOKS_S)
         self._looked = now
@@ -51,7 +51,7 @@ class Leases:
             lease: self._seen[lease] + since if lease in self._seen else 0.0 for lease in leases
         }
         silent = [lease for lease, seen_s in self._seen.items() if seen_s > self.silence_s]
-        expired = self.queue.expire(silent) if silent else 0
+        expired = self.leases.expire(silent) if silent else 0
         if expired:
             logger.warning("leases expired: %d jobs are queued again", expired)
         return expired

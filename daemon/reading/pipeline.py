@@ -19,7 +19,7 @@ from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
 from daemon.guarded import Said, guarded
-from daemon.reading.read import OpenStudy
+from daemon.reading.opened import OpenStudy
 from daemon.reading.worker import Worker
 from daemon.records import Job, StudyReading
 

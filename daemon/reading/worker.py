@@ -14,11 +14,13 @@ from typing import TypeVar
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
+from daemon.ledger.leases import Leases
 from daemon.ledger.queue import Queue
 from daemon.logs import study_key
 from daemon.reading.guard import Offline
 from daemon.reading.lack import Lack, Lacking
-from daemon.reading.read import OpenStudy, Reader
+from daemon.reading.opened import OpenStudy
+from daemon.reading.read import Reader
 from daemon.records import HELD, Job, Reason, ResultFile, StudyReading, Withdrawal
 from daemon.settings import Reading
 
@@ -93,7 +95,7 @@ class Worker:
         try:
             if self._doubt.is_set():
                 self._doubt.clear()
-                self.queue.give_back_all_but(self.name, list(self._in_hand))
+                Leases(self.queue.ledger).give_back_all_but(self.name, list(self._in_hand))
             lease = timedelta(seconds=self.settings.lease_s)
             job = self.queue.claim(self.name, self.clock.steady(), lease)
         except Unavailable:

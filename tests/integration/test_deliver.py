@@ -15,7 +15,6 @@ from tests.fakes import Archive
 from tests.office import PATIENCE, STUDY, Office
 from tests.tools import free_port
 
-
 YEAR_S = 365 * 86400.0
 
 

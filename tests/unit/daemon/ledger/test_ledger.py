@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, select
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, study_states
 from daemon.ledger.queue import Queue
@@ -144,7 +145,7 @@ def test_a_lost_lease_settles_nothing(ledger, queue):
     first = queue.claim("one", NOW, LEASE)
     later = NOW + timedelta(seconds=61)
     assert queue.claim("two", later, LEASE) is None
-    queue.expire(queue.running())
+    Leases(queue.ledger).expire(Leases(queue.ledger).running())
     second = queue.claim("two", later, LEASE)
     assert second.attempt == 2
     assert not queue.finish(first, reading(), [result()], ["pacs"], later)
@@ -163,12 +164,13 @@ def test_a_job_put_off_is_claimed_when_its_time_has_come(ledger, queue):
 def test_expired_leases_and_the_jobs_of_a_stopped_worker_are_queued_again(ledger, queue):
     one_job(ledger, queue)
     queue.claim("w", NOW, LEASE)
-    before = queue.running()
-    assert queue.expire(before) == 1
+    leases = Leases(ledger)
+    before = leases.running()
+    assert leases.expire(before) == 1
     job = queue.claim("w", NOW, LEASE)
-    assert queue.expire(before) == 0
+    assert leases.expire(before) == 0
     queue.prolong(job, NOW, 2 * LEASE)
-    [lease] = queue.running()
+    [lease] = leases.running()
     assert lease.until == NOW + 2 * LEASE
     assert queue.release("another") == 0
     assert queue.release("w") == 1

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
-from daemon.operate.leases import Leases
+from daemon.operate.leases import LeaseWatch
 from daemon.operate.upkeep import Upkeep
 from daemon.records import Arrival
 from daemon.settings import Assembly
@@ -80,7 +81,7 @@ def claimed(ledger, clock, tmp_path):
 
 def test_a_worker_that_falls_silent_loses_its_job(claimed, clock):
     queue, _job = claimed
-    leases = Leases(queue, 60.0, clock.seconds)
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
     for _ in range(5):
         assert leases.turn() == 0
         clock.advance(15.0)
@@ -90,7 +91,7 @@ def test_a_worker_that_falls_silent_loses_its_job(claimed, clock):
 
 def test_a_worker_that_prolongs_its_lease_keeps_its_job(claimed, clock):
     queue, job = claimed
-    leases = Leases(queue, 60.0, clock.seconds)
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
     for _ in range(20):
         assert leases.turn() == 0
         clock.advance(25.0)
@@ -102,7 +103,7 @@ def test_a_worker_that_prolongs_its_lease_keeps_its_job(claimed, clock):
 @pytest.mark.parametrize("jump", [-YEAR, -HOUR, HOUR, YEAR])
 def test_a_clock_that_is_set_expires_no_lease_early_and_holds_none(claimed, clock, jump):
     queue, _job = claimed
-    leases = Leases(queue, 60.0, clock.seconds)
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
     leases.turn()
     clock.set_by(jump)
     clock.advance(15.0)
@@ -115,7 +116,7 @@ def test_a_clock_that_is_set_expires_no_lease_early_and_holds_none(claimed, cloc
 
 def test_a_watch_that_was_stopped_itself_blames_no_worker(claimed, clock):
     queue, _job = claimed
-    leases = Leases(queue, 60.0, clock.seconds)
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
     leases.turn()
     clock.advance(HOUR)
     assert leases.turn() == 0

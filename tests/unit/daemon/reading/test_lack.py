@@ -48,7 +48,7 @@ class Site:
         reader = opening.reader(package, folder, ConstantNetwork())
         settings = Reading(max_attempts=2, retry_delay_s=10.0)
         self.worker = Worker("w", self.queue, reader, self._report, ["pacs"], settings, self.clock)
-        save(dx(phantoms.wrist("PA", "L", spacing_mm=1.0)), folder / "0.dcm")
+        save(dx(phantoms.wrist("PA", "L", spacing_mm=2.0)), folder / "0.dcm")
 
     def _report(self, reading, _withdrawal):
         if (error := self.fails(reading.study_uid)) is not None:

@@ -9,10 +9,11 @@ import pytest
 
 from daemon.clock import Chronometer, utc_now
 from daemon.errors import Unavailable
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
-from daemon.operate.leases import Leases
+from daemon.operate.leases import LeaseWatch
 from daemon.reading.guard import Offline
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.sessions import NetworkOutput
@@ -227,7 +228,7 @@ def test_without_a_device_studies_are_answered_and_kept_for_a_replay(site):
 def test_a_job_that_waited_long_for_others_gets_its_lease_prolonged(site):
     site.clock = FrozenClock()
     worker = site.worker(lease_s=30.0)
-    leases = Leases(site.queue, worker.settings.silence_s, site.clock.seconds)
+    leases = LeaseWatch(Leases(site.ledger), worker.settings.silence_s, site.clock.seconds)
     job = worker.claim()
     for _ in range(20):  # what it waits for takes three times as long as it may be silent
         leases.turn()

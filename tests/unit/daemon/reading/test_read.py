@@ -8,6 +8,7 @@ import pytest
 
 from daemon.dicom.parse import read_header
 from daemon.errors import Unavailable
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
@@ -261,7 +262,7 @@ def test_a_failing_study_is_tried_again_then_quarantined_with_an_outcome(tmp_pat
 def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queue):
     for minute in (0, 2):
         queue.claim("w", NOW + timedelta(minutes=minute), timedelta(seconds=60))
-        queue.expire(queue.running())
+        Leases(queue.ledger).expire(Leases(queue.ledger).running())
     later = NOW + timedelta(minutes=5)
     worker(queue, reader(package, tmp_path), lambda _r, _s: [], later).turn()
     [state] = study_states(queue.ledger)
