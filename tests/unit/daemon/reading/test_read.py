@@ -13,6 +13,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
 from daemon.reading.refused import NotReadable
+from daemon.reading.sandbox import Decoders
 from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker
 from daemon.records import Arrival, Category, Instance, Job, Reason
@@ -218,6 +219,56 @@ def test_more_images_than_a_batch_are_all_read(tmp_path, package, picture):
     datasets = [dx(picture, number=number) for number in range(1, 11)]
     made = reader(package, tmp_path).read(job(tmp_path, *datasets), NOW)
     assert [image.category for image in made.images] == [Category.POSITIVE] * 10
+
+
+def spoil(file):
+    """Let the disk not give a file any more."""
+    file.unlink()
+    file.mkdir()
+
+
+def in_a_child(package, tmp_path, decoders):
+    made = reader(package, tmp_path)
+    return replace(made, decode=decoders.decode, describe=decoders.describe)
+
+
+def test_a_file_that_the_disk_does_not_give_costs_its_image_and_not_the_others(
+    tmp_path, package, picture, decoders, caplog
+):
+    study = job(tmp_path, dx(picture), dx(picture, number=2))
+    spoil(tmp_path / "0.dcm")
+    made = in_a_child(package, tmp_path, decoders).read(study, NOW)
+    assert made.category is Category.POSITIVE
+    assert [image.reason for image in made.images] == [Reason.UNREADABLE, None]
+    assert "not analysed: spool: " in caplog.text
+
+
+def test_a_disk_that_gives_no_file_of_a_study_at_all_is_waited_for(
+    tmp_path, package, picture, decoders
+):
+    study = job(tmp_path, dx(picture), dx(picture, number=2))
+    spoil(tmp_path / "0.dcm")
+    spoil(tmp_path / "1.dcm")
+    with pytest.raises(Unavailable, match="spool: "):
+        in_a_child(package, tmp_path, decoders).read(study, NOW)
+
+
+def test_an_image_of_which_not_even_the_header_can_be_read_costs_no_other(
+    tmp_path, package, picture, decoders
+):
+    study = job(tmp_path, dx(picture), dx(picture, number=2))
+    spoil(tmp_path / "0.dcm")
+    nameless = replace(study.instances[0], header=None)
+    study = replace(study, instances=(nameless, study.instances[1]))
+    made = in_a_child(package, tmp_path, decoders).read(study, NOW)
+    assert [image.category for image in made.images] == [Category.NOT_ANALYSED, Category.POSITIVE]
+
+
+@pytest.fixture
+def decoders():
+    opened = Decoders(Reading(), 1)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
