@@ -92,6 +92,8 @@ class Ledger:
     def snapshot(self) -> Iterator[Connection]:
         """Give one connection that only reads, without waiting for writers.
 
+        All its statements see the same state: PostgreSQL must be asked for that.
+
         Raises
         ------
         Unavailable
@@ -100,6 +102,8 @@ class Ledger:
         try:
             with self.engine.connect() as connection:
                 connection = connection.execution_options(**{_READ_ONLY: True})
+                if self.file is None:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
                     yield connection
         except DBAPIError as error:

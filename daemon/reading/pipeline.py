@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
-from daemon.guarded import Said, guarded
+from daemon.guarded import guarded
 from daemon.reading.opened import OpenStudy
 from daemon.reading.worker import Worker
 from daemon.records import Job, StudyReading
@@ -50,7 +50,6 @@ class Pipeline:
     _read: SimpleQueue[tuple[Job, StudyReading]] = field(default_factory=SimpleQueue, init=False)
     _stop: Event = field(default_factory=Event, init=False)
     _room: Semaphore = field(init=False)
-    _said: Said = field(default_factory=lambda: Said("the queue of studies"), init=False)
 
     def __post_init__(self) -> None:
         self._room = Semaphore(self.worker.settings.studies_in_hand)
@@ -63,7 +62,7 @@ class Pipeline:
         for thread in threads:  # daemons: a decoder that hangs must not keep the process
             thread.start()
         while not stop.is_set():
-            if not self._guarded(self._claim, self._said):
+            if not self._guarded(self._claim):
                 stop.wait(idle_s)
         for thread in threads:
             thread.join(timeout=_STOP_WITHIN_S / len(threads))
@@ -141,9 +140,9 @@ class Pipeline:
             except Empty:
                 continue
 
-    def _guarded(self, step: "Callable[[], Item]", said: Said | None = None) -> "Item | None":
+    def _guarded(self, step: "Callable[[], Item]") -> "Item | None":
         """Do a step; what it leaves undone, the next claim or the job's lease will mend."""
-        return guarded("reading", step, partial(self._stop.wait, _POLL_S), said)
+        return guarded("reading", step, partial(self._stop.wait, _POLL_S))
 
     def _give_back(self) -> None:
         """Queue again what was claimed and is not being worked on."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
+from daemon.guarded import Said
 from daemon.ledger.leases import Leases
 from daemon.ledger.queue import Queue
 from daemon.logs import study_key
@@ -57,6 +58,7 @@ class Worker:
     lack: Lack = field(init=False)
     _in_hand: dict[int, float] = field(default_factory=dict, init=False)
     """When the lease of each job in hand was last prolonged, by the stopwatch."""
+    _said: Said = field(default_factory=lambda: Said("the queue of studies"), init=False)
     _doubt: Event = field(default_factory=Event, init=False)
     """Set while the ledger may show more in hand than there is."""
 
@@ -83,13 +85,7 @@ class Worker:
         return self.queue.release(self.name)
 
     def claim(self) -> Job | None:
-        """Take the next job, if there is one and nothing is lacking.
-
-        Raises
-        ------
-        Unavailable
-            The ledger does not answer.
-        """
+        """Take the next job, if there is one and nothing is lacking, the ledger included."""
         if not self.lack.may_claim():
             return None
         try:
@@ -98,9 +94,11 @@ class Worker:
                 Leases(self.queue.ledger).give_back_all_but(self.name, list(self._in_hand))
             lease = timedelta(seconds=self.settings.lease_s)
             job = self.queue.claim(self.name, self.clock.steady(), lease)
-        except Unavailable:
+        except Unavailable as error:
             self._doubt.set()
-            raise
+            self._said.waits(str(error))
+            return None
+        self._said.worked()
         if job is not None:
             self._in_hand[job.job_id] = self.clock.seconds()
             self.lack.claimed()

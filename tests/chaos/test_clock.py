@@ -57,6 +57,7 @@ def test_a_delivery_that_was_put_off_is_made_when_its_wait_is_over_and_not_befor
 
 
 def test_that_the_clock_was_set_is_said_in_words(running, caplog):
+    caplog.handler.setLevel("WARNING")
     running.site.vigil.turn()
     running.wall.set_by(HOUR_S)
     words = "the clock of this machine was set forward by 3600 s"

@@ -65,10 +65,7 @@ class Site:
         """Let time pass, and the worker do what it may."""
         for _ in range(int(2 * seconds)):
             self.clock.advance(0.5)
-            try:
-                self.worker.turn()
-            except Unavailable:
-                continue
+            self.worker.turn()
 
     def state(self, study):
         [found] = [one for one in study_states(self.ledger, 1000) if one.study_uid == study]
