@@ -15,7 +15,7 @@ spool          bytes -> a file named by     whole file or none           start-u
                its hash                                                  orphan file
 ledger         study, instance rows, then   file and row                 a resend finds the
                Success                                                   same file, same row
-complete       arrivals, now -> headers,    one job per set of inputs    the next sweep decides
+complete       arrivals -> headers,         one job per set of inputs    the next sweep decides
                job                                                       again, same answer
 read           files -> scores, evidence    nothing new                  the lease expires, the
                                                                          job is claimed again
@@ -45,6 +45,7 @@ destination : where results go. delivery : one result at one destination.
 commitment : a peer's promise to keep objects (storage commitment): a destination's to us, so that
     we may purge; ours to a modality, so that it may delete.
 pull : studies that we ask archives for, as a batch.
-quarantine : where objects that cannot be used wait for a person.
+quarantine : where objects that cannot be used wait for a person; it has a bound.
+steady time : runs evenly whatever the wall clock does; by it everything waits.
 quiet period, hard cap : when a study counts as complete.
 """

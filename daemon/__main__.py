@@ -19,19 +19,20 @@ from rich.progress import Progress
 
 from daemon import logs, service
 from daemon.clock import utc_now
+from daemon.ending import Ending
 from daemon.errors import EXIT_MISCONFIGURED, Misconfigured, Rejected, Unavailable
 from daemon.identity import VERSION
 from daemon.ledger.decisions import Decisions, Done
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.overview import backlog, oldest, study_states
+from daemon.ledger.overview import study_states
 from daemon.ledger.readings import stored_readings
 from daemon.operate import bench as benches
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
 from daemon.operate.listing import studies_table
+from daemon.operate.status import status_of
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
-from daemon.reading.flags import split_flags
 from daemon.results.withdrawal import Why
 from daemon.settings import Place, Settings, load, resolve
 
@@ -65,21 +66,21 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
     """Run the daemon in the foreground until SIGTERM or SIGINT."""
     settings = load(config)
     logs.configure(settings.log.level, settings.log.style)
-    stop = Event()
+    ending = Ending()
 
     def ask_to_stop(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        if ending.has_come:
             sys.exit(128 + number)
-        stop.set()
+        ending.ask()
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    with service.build(settings, config).running() as port:
+    with service.build(settings, config, ending=ending).running() as port:
         logger.info("ready: %s listens on port %d", settings.node.ae_title, port)
-        stop.wait()
+        ending.wait()
         logger.info("stopping")
     logger.info("stopped")
-    _leave()
+    _leave(ending.exit_code)
 
 
 @app.command()
@@ -109,17 +110,9 @@ def studies(
 @app.command()
 def status(config: Config = DEFAULT_CONFIG) -> None:
     """Print as JSON what reads, what is degraded, the backlog and its age, and counters."""
-    ledger = _ledger(load(config), config)
-    now = utc_now()
-    ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
-    flags, counters = split_flags(ledger.counters())
-    shown = {
-        "reads_on": flags["reads on"],
-        "degraded": flags["degraded"],
-        "backlog": backlog(ledger),
-        "oldest_s": ages,
-        "counters": counters,
-    }
+    settings = load(config)
+    state_dir = resolve(config, settings.node.state_dir)
+    shown = status_of(settings, state_dir, _ledger(settings, config), utc_now())
     print(json.dumps(shown, indent=2))
 
 
@@ -236,12 +229,13 @@ def version() -> None:
     print(VERSION)
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """End now, though a thread may still wait for something that does not answer."""
     if threading.active_count() > 1:
         logging.shutdown()
         sys.stdout.flush()
-        os._exit(0)
+        os._exit(code)
+    sys.exit(code)
 
 
 def _study(study: str, settings: Settings, config: Path) -> tuple[Decisions, int]:

@@ -13,6 +13,8 @@ AeTitle = Annotated[
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Wait = Annotated[float, Field(gt=0, le=86400.0)]
+"""Seconds between two attempts: a day at most (`daemon.ledger.waits`)."""
 
 
 class Section(BaseModel):
@@ -92,3 +94,22 @@ class Source(DimsePeer):
 
 class WebSource(WebPeer):
     """An archive that studies are fetched from by QIDO-RS and WADO-RS."""
+
+
+class Commitment(Section):
+    """Storage commitment that peers ask of us."""
+
+    peers: tuple[CommitmentPeer, ...] = ()
+
+
+class Pull(Section):
+    """What is fetched from archives at night, and where `wristd fetch` may ask."""
+
+    sources: tuple[Source, ...] = ()
+    web: tuple[WebSource, ...] = ()
+    window: str = Field(default="", pattern=r"^(|\d{2}:\d{2}-\d{2}:\d{2})$")
+    """Hours of UTC, e.g. "22:00-05:00"; empty fetches nothing by itself."""
+    days: int = Field(default=1, ge=1)
+    modalities: tuple[str, ...] = ("CR", "DX")
+    body_parts: tuple[str, ...] = ("WRIST",)
+    studies_per_hour: float = Field(default=120.0, gt=0)

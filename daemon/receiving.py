@@ -25,7 +25,7 @@ def main() -> None:
     for name in NOT_NEEDED:
         sys.modules[name] = None  # type: ignore[assignment]  # the documented way to have none
     from daemon import logs
-    from daemon.clock import utc_now
+    from daemon.clock import Chronometer
     from daemon.commitment.wiring import build_safekeeping
     from daemon.intake.reception import Reception
     from daemon.ledger.ledger import Ledger
@@ -37,10 +37,11 @@ def main() -> None:
     logs.configure(settings.log.level, settings.log.style)
     place = Place(root=Path(task["root"]))
     ledger = Ledger(settings.ledger.url or place.ledger, migrate=False)
+    clock = Chronometer()
     caller = build_outgoing(settings).dimse
-    answers = build_safekeeping(settings, place, ledger, caller, utc_now).answers
+    answers = build_safekeeping(settings, place, ledger, caller, clock).answers
     processor = processor_of(int(sys.argv[2]))
-    reception = Reception(settings, place, ledger, utc_now, answers, processor)
+    reception = Reception(settings, place, ledger, clock, answers, processor)
     reception.start(socket.socket(fileno=int(sys.argv[1])))
     gc.freeze()  # what is there now stays: no need to look through it again and again
     sys.stdin.read()

@@ -8,25 +8,32 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-from daemon import outcome
-from daemon.clock import Clock, utc_now
+from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import Safekeeping, build_safekeeping
 from daemon.delivery.outbox import Courier
+from daemon.ending import Ending
 from daemon.errors import Misconfigured
 from daemon.guarded import Loop, at_once_again, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
+from daemon.ledger.sameness import Sameness
+from daemon.ledger.waits import wait_no_more
+from daemon.operate.bells import Bells
+from daemon.operate.leases import CHECK_INTERVAL_S, LeaseWatch
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
-from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwork
+from daemon.operate.upkeep import Upkeep
+from daemon.operate.vigil import INTERVAL_S, Vigil
 from daemon.outgoing import Outgoing, build_outgoing
 from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
@@ -36,12 +43,13 @@ from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import build_guard, openers
+from daemon.reading.wiring import open_package as open_package
 from daemon.reading.worker import Worker
 from daemon.results.reporter import Reporter
-from daemon.settings import Destination, Place, Settings, WebDestination, resolve
+from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
 from daemon.stopping import end, started
-from model.package import ModelPackage, PackageError, load_package
+from model.package import ModelPackage
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +64,13 @@ class Service:
     pipeline: Pipeline
     loops: Sequence[Loop]
     upkeep: Upkeep
+    leases: LeaseWatch
     purge: Purge
-    night: Night
+    bells: Bells
+    vigil: Vigil
     decoders: Decoders
     outgoing: Outgoing
-    clock: Clock
+    clock: Chronometer
 
     @contextmanager
     def running(self) -> Iterator[int]:
@@ -70,7 +80,7 @@ class Service:
         with ExitStack() as undo:
             undo.callback(self.lock.release)
             undo.callback(self._stop, stop, threads)
-            self.pipeline.worker.release()
+            self._take_up()
             discard_half_results(self.place.outbox)
             self.decoders.warm_up()
             threads.append(started("reading", partial(self.pipeline.run, stop)))
@@ -79,8 +89,8 @@ class Service:
                 started(name, partial(repeat, name, work, every_s, stop))
                 for name, work, every_s in self._clock_work()
             ]
-            bells = start_clockwork({self.night.turn: self.night.interval_s})
-            undo.callback(bells.shutdown, wait=False)
+            self.bells.start()
+            undo.callback(self.bells.stop)
             self.receiver.start()
             yield self.receiver.port
 
@@ -102,36 +112,63 @@ class Service:
     def _clock_work(self) -> list[tuple[str, Callable[[], object], float]]:
         """Return what is done at intervals, each in a thread of its own: name, turn, seconds."""
         return [
-            ("leases", self.upkeep.expire_leases, LEASE_CHECK_INTERVAL_S),
+            ("leases", self.leases.turn, CHECK_INTERVAL_S),
             ("purge", self.purge.turn, PURGE_INTERVAL_S),
+            ("vigil", self.vigil.turn, INTERVAL_S),
         ]
 
+    def _take_up(self) -> None:
+        """Take up what a process before this one has left."""
+        self.pipeline.worker.release()
+        report_within = timedelta(seconds=self.settings.delivery.commitment_retry_s)
+        wait_no_more(self.ledger, self.clock.steady(), report_within)
 
-def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Service:
+
+def build(
+    settings: Settings,
+    settings_file: Path,
+    clock: Clock = utc_now,
+    ending: Ending | None = None,
+) -> Service:
     """Build the service from its settings.
+
+    Parameters
+    ----------
+    settings : Settings
+    settings_file : Path
+        What it names is relative to its folder.
+    clock : callable
+        The wall clock: tells the time for stamps, and may jump.
+    ending : Ending, optional
+        Told when the process must end to be started again.
 
     Raises
     ------
     Misconfigured
         The state folder, the ledger, the model package or the provider cannot be used.
+    Unavailable
+        The ledger does not answer now.
     """
+    chronometer = Chronometer(clock)
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
     lock = StateLock(place.root)
     package = open_package(settings, settings_file)
     ledger = Ledger(settings.ledger.url or place.ledger)
     outgoing = build_outgoing(settings)
-    safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, clock)
-    couriers, after = _delivering(settings, place, ledger, outgoing, clock, safekeeping)
-    pipeline, decoders = _reading(settings, place, package, ledger, clock, ringing(couriers))
-    receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
-    fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, clock)
+    safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, chronometer)
+    couriers, after = _delivering(settings, place, ledger, outgoing, chronometer, safekeeping)
+    pipeline, decoders = _reading(settings, place, package, ledger, chronometer, ringing(couriers))
+    receiver = Receiver(settings, place, ledger, chronometer, safekeeping.answers)
+    fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, chronometer)
+    night = Night(settings.pull, list(fetchers.values()), chronometer)
+    bells = Bells(night.turn, night.interval_s)
     upkeep = Upkeep(
         ledger=ledger,
         queue=pipeline.worker.queue,
         assembly=settings.assembly,
         recipe_digest=recipe_digest(settings, package),
-        clock=clock,
+        clock=chronometer,
         spool=place.spool,
         describe=decoders.describe,
         being_sent=receiver.being_sent,
@@ -149,11 +186,13 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         pipeline=pipeline,
         loops=[assembly, *couriers, *after],
         upkeep=upkeep,
-        night=Night(settings.pull, list(fetchers.values()), clock),
-        purge=Purge(Retention(ledger), place, settings.retention, clock),
+        leases=LeaseWatch(Leases(ledger), settings.reading.silence_s, chronometer.seconds),
+        bells=bells,
+        vigil=Vigil(Sameness(ledger), chronometer, ending or Ending(), bells.plan_anew),
+        purge=Purge(Retention(ledger), place, settings.retention, chronometer),
         decoders=decoders,
         outgoing=outgoing,
-        clock=clock,
+        clock=chronometer,
     )
 
 
@@ -169,10 +208,11 @@ def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[F
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
     ledger = Ledger(settings.ledger.url or place.ledger)
-    reception = Reception(settings, place, ledger, utc_now)
+    clock = Chronometer()
+    reception = Reception(settings, place, ledger, clock)
     try:
         outgoing = build_outgoing(settings)
-        fetchers = build_fetchers(settings, ledger, reception.intake, outgoing, utc_now)
+        fetchers = build_fetchers(settings, ledger, reception.intake, outgoing, clock)
         if source not in fetchers:
             known = ", ".join(fetchers) or "none"
             raise Misconfigured(f"pull: no archive is called {source}; known: {known}")
@@ -187,28 +227,12 @@ def recipe_digest(settings: Settings, package: ModelPackage) -> str:
     return f"{package.digest[:47]}-{settings.results_digest()}"
 
 
-def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
-    """Load the model package that the settings name, judged by the site's operating points.
-
-    Raises
-    ------
-    Misconfigured
-        It cannot be used, or does not know a finding of the settings; the message says why.
-    """
-    try:
-        package = load_package(resolve(settings_file, settings.reading.package))
-    except PackageError as error:
-        raise Misconfigured(str(error)) from error
-    findings = outcome.at_site(package.manifest.findings, settings.report.operating_points)
-    return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
-
-
 def _reading(
     settings: Settings,
     place: Place,
     package: ModelPackage,
     ledger: Ledger,
-    clock: Clock,
+    clock: Chronometer,
     settled: Callable[[], None],
 ) -> tuple[Pipeline, Decoders]:
     """Build the pipeline, and the decoders that it uses."""
@@ -241,12 +265,7 @@ def _reading(
 
 
 def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
-    destinations: list[Destination | WebDestination] = [
-        *settings.destinations,
-        *settings.delivery.web,
-    ]
-
-    return Reporter(settings.report, destinations, place.outbox, ledger.count)
+    return Reporter(settings.report, settings.every_destination(), place.outbox, ledger.count)
 
 
 def _delivering(
@@ -254,16 +273,12 @@ def _delivering(
     place: Place,
     ledger: Ledger,
     outgoing: Outgoing,
-    clock: Clock,
+    clock: Chronometer,
     safekeeping: Safekeeping,
 ) -> tuple[list[Loop], list[Loop]]:
     """Build the couriers' loops, and those of storage commitment, rung after each delivery."""
     every_s = settings.delivery.interval_s
     after = [Loop("delivery", at_once_again(turn, clock), every_s) for turn in safekeeping.turns]
-    destinations: list[Destination | WebDestination] = [
-        *settings.destinations,
-        *settings.delivery.web,
-    ]
     couriers = [
         Courier(
             destination=destination,
@@ -273,7 +288,7 @@ def _delivering(
             settings=settings.delivery,
             clock=clock,
         )
-        for destination in destinations
+        for destination in settings.every_destination()
     ]
     turns = [at_once_again(courier.turn, clock, ringing(after)) for courier in couriers]
     return [Loop("delivery", turn, every_s) for turn in turns], after

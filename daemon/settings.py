@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from daemon.dicom.body_parts import DEFINED_TERMS, folded
 from daemon.dicom.quality_control import QUALITY_CONTROL_WORDS
 from daemon.errors import Misconfigured
-from daemon.peers import AeTitle, CommitmentPeer, Port, Seconds, Section, Source, Tls, WebSource
+from daemon.peers import AeTitle, Commitment, Port, Pull, Seconds, Section, Tls, Wait
 from daemon.peers import Destination as Destination
 from daemon.peers import WebDestination as WebDestination
 from daemon.place import Place as Place
@@ -98,12 +98,20 @@ class Reading(Section):
     studies_in_hand: int = Field(default=6, ge=1, le=1000)
     lease_s: Seconds = 90.0
     max_attempts: int = Field(default=3, ge=1)
-    retry_delay_s: Seconds = 30.0
+    retry_delay_s: Wait = 30.0
     max_pixels: int = Field(default=64_000_000, ge=1)
     decode_timeout_s: Seconds = 60.0
     decode_memory_bytes: int = Field(default=4 * 1024**3, ge=256 * 1024**2)
     body_parts: dict[str, str] = Field(default_factory=dict)
     quality_control_words: tuple[str, ...] = QUALITY_CONTROL_WORDS
+
+    @property
+    def silence_s(self) -> float:
+        """The longest that a living worker leaves the lease of a job as it is, seconds.
+
+        An image may take its limit to decode, and once more in a new child.
+        """
+        return self.lease_s + 2 * self.decode_timeout_s
 
     @field_validator("body_parts")
     @classmethod
@@ -144,39 +152,22 @@ class Delivery(Section):
     """How results are sent, and how patiently."""
 
     interval_s: Seconds = 2.0
-    first_delay_s: Seconds = 10.0
-    max_delay_s: Seconds = 1800.0
+    first_delay_s: Wait = 10.0
+    max_delay_s: Wait = 1800.0
     give_up_after_s: Seconds = 7 * 86400.0
     timeout_s: Seconds = 60.0
     breaker_failures: int = Field(default=3, ge=1)
-    commitment_retry_s: Seconds = 3600.0
+    commitment_retry_s: Wait = 3600.0
     web: tuple[WebDestination, ...] = ()
 
 
-class Commitment(Section):
-    """Storage commitment that peers ask of us."""
-
-    peers: tuple[CommitmentPeer, ...] = ()
-
-
 class Retention(Section):
-    """How long files stay that are settled everywhere; everything else stays anyway."""
+    """How long files stay that are settled everywhere, or were refused; the rest stays anyway."""
 
     inputs_s: Seconds = 30 * 86400.0
     results_s: Seconds = 30 * 86400.0
-
-
-class Pull(Section):
-    """What is fetched from archives at night, and where `wristd fetch` may ask."""
-
-    sources: tuple[Source, ...] = ()
-    web: tuple[WebSource, ...] = ()
-    window: str = Field(default="", pattern=r"^(|\d{2}:\d{2}-\d{2}:\d{2})$")
-    """Hours of UTC, e.g. "22:00-05:00"; empty fetches nothing by itself."""
-    days: int = Field(default=1, ge=1)
-    modalities: tuple[str, ...] = ("CR", "DX")
-    body_parts: tuple[str, ...] = ("WRIST",)
-    studies_per_hour: float = Field(default=120.0, gt=0)
+    refused_s: Seconds = 30 * 86400.0
+    refused_bytes: int = Field(default=1024**3, ge=0)
 
 
 class Log(Section):
@@ -228,7 +219,11 @@ class Settings(Section):
 
     def destination_names(self) -> list[str]:
         """Return the names of all that get results."""
-        return [one.name for one in self.destinations] + [one.name for one in self.delivery.web]
+        return [one.name for one in self.every_destination()]
+
+    def every_destination(self) -> tuple[Destination | WebDestination, ...]:
+        """Return all that get results."""
+        return *self.destinations, *self.delivery.web
 
     def results_digest(self) -> str:
         """Name what shapes a result besides its inputs and the model package (16 hex digits)."""

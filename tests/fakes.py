@@ -36,15 +36,30 @@ HANG_S = 3.0
 
 @dataclass
 class FrozenClock:
-    """Tells the same time until it is moved."""
+    """A chronometer that stands still until it is moved; its wall clock can be set besides."""
 
     now: datetime = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+    passed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._began = self.now
 
     def __call__(self) -> datetime:
         return self.now
 
+    def steady(self) -> datetime:
+        return self._began + timedelta(seconds=self.passed)
+
+    def seconds(self) -> float:
+        return self.passed
+
     def advance(self, seconds: float) -> datetime:
-        """Move on; return the new time."""
+        """Let time pass; return the new time."""
+        self.passed += seconds
+        return self.set_by(seconds)
+
+    def set_by(self, seconds: float) -> datetime:
+        """Set the wall clock, as somebody might at any moment; return what it says."""
         self.now += timedelta(seconds=seconds)
         return self.now
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -18,27 +19,59 @@ def binaries() -> Path | None:
     return next((place for place in _PLACES if (place / "initdb").exists()), None)
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that can be stopped and started again."""
+
+    programs: Path
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL of its database."""
+        return f"postgresql+psycopg://wristd@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=on"
+        log = self.folder / "log"
+        self._control("-w", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a power cut would."""
+        self._control("-w", "-m", "immediate", "stop")
+
+    def _control(self, *arguments: object) -> None:
+        _as_server(self.programs / "pg_ctl", "-D", self.folder / "data", *arguments)
+
+
 @contextmanager
 def running_postgres() -> Iterator[str]:
     """Start a server, give the SQLAlchemy URL of its database, stop it and remove everything."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server() -> Iterator[Server]:
+    """Give a running server that may be stopped and started; remove everything."""
     programs = binaries()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed")
     # The path of a Unix socket must stay below 108 bytes: a short folder of its own.
     folder = Path(tempfile.mkdtemp(prefix="wristd-pg-", dir="/tmp"))
-    data = folder / "data"
+    server = Server(programs, folder)
     if os.getuid() == 0:
         owner = pwd.getpwnam(_SERVER_USER)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     try:
+        data = folder / "data"
         _as_server(programs / "initdb", "-D", data, "-A", "trust", "-U", "wristd", "-N")
-        options = f"-k {folder} -c listen_addresses= -c fsync=on"
-        log = folder / "log"
-        _as_server(programs / "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
+        server.start()
         try:
-            yield f"postgresql+psycopg://wristd@/postgres?host={folder}"
+            yield server
         finally:
-            _as_server(programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

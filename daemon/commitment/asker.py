@@ -8,11 +8,11 @@ from threading import Event
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.commitment.association import asking
 from daemon.commitment.report import Request, read_report, request_data
 from daemon.crashpoints import crash_point
-from daemon.delivery.backoff import delay_s
+from daemon.delivery.backoff import Trials, delay_s
 from daemon.dicom.scu import Caller
 from daemon.errors import Unavailable
 from daemon.ledger.commitments import Commitments
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 SAME_ASSOCIATION_S = 2.0
 """How long a request's association stays open for peers that report over it."""
+_ALL = 0
+"""A destination that takes one request takes the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Hearing:
 
     commitments: Commitments
     settings: Patience
-    clock: Clock
+    clock: Chronometer
     heard: Event = field(default_factory=Event)
 
     def report(self, data: Dataset) -> None:
@@ -43,7 +45,7 @@ class Hearing:
             The ledger does not take it now: the destination has to report again, or is asked again.
         """
         report = read_report(data)
-        again = self.clock() + timedelta(seconds=delay_s(1, 0, self.settings))
+        again = self.clock.steady() + timedelta(seconds=delay_s(1, 0, self.settings))
         crash_point("commitment:before-settle")
         kept = self.commitments.kept(report.transaction_uid, report.kept)
         reasons = sorted({f"{reason:04X}" for reason in report.not_kept.values()})
@@ -67,12 +69,17 @@ class Asker:
     hearing: Hearing
     caller: Caller
     settings: Patience
-    clock: Clock
+    clock: Chronometer
+    _trials: Trials = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_trials", Trials(self.clock.seconds))
 
     def turn(self, now: datetime) -> int:
         """Ask about one batch of what is not promised yet; returns for how many objects.
 
         The request is in the ledger before it is sent: a report is recognised after a crash, too.
+        `now` is a steady time.
         """
         wanted = self.commitments.wanted(self.destination.name, now)
         if not wanted:
@@ -91,9 +98,11 @@ class Asker:
                 refusal,
                 extra={"destination": self.destination.name},
             )
-            oldest_s = (now - min(one.created_at for one in wanted)).total_seconds()
-            wait = min(max(oldest_s, self.settings.first_delay_s), self.settings.max_delay_s)
-            self.commitments.put_off(wanted, refusal, self.clock() + timedelta(seconds=wait))
+            tried_s = self._trials.failed(_ALL)
+            wait = min(max(tried_s, self.settings.first_delay_s), self.settings.max_delay_s)
+            self.commitments.put_off(wanted, refusal, self.clock.steady() + timedelta(seconds=wait))
+        else:
+            self._trials.ended(_ALL)
         return len(wanted)
 
     def _ask(self, request: Request) -> str:

@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydicom import Dataset
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.commitment.association import report_to
 from daemon.commitment.report import Request, read_request, report_data
 from daemon.crashpoints import crash_point
-from daemon.delivery.backoff import delay_s
+from daemon.delivery.backoff import Trials, delay_s
 from daemon.dicom.scu import CalledPeer, Caller
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
@@ -36,7 +36,7 @@ class Keeper:
     caller : Caller
     settings : Delivery
         How patiently reports are repeated.
-    clock : Clock
+    clock : Chronometer
     """
 
     promises: Promises
@@ -44,7 +44,11 @@ class Keeper:
     peers: Mapping[str, CalledPeer]
     caller: Caller
     settings: Patience
-    clock: Clock
+    clock: Chronometer
+    _trials: Trials = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_trials", Trials(self.clock.seconds))
 
     def requested(self, calling_ae: str, data: Dataset) -> int:
         """Note a request durably and return the status to answer (PS3.7 10.1.4.1.10)."""
@@ -69,40 +73,47 @@ class Keeper:
         return Status.SUCCESS
 
     def turn(self, now: datetime) -> int:
-        """Report on every request that is due; returns on how many."""
+        """Report on every request that is due at a steady time; returns on how many."""
         done = 0
         for promise in self.promises.due(now):
             if self.caller.stopping.is_set():
                 break
-            self._report(promise, now)
+            self._report(promise)
             done += 1
         return done
 
-    def _report(self, promise: Promise, now: datetime) -> None:
+    def _report(self, promise: Promise) -> None:
         peer = self.peers.get(promise.calling_ae)
-        age_s = (now - promise.created_at).total_seconds()
-        if peer is None or age_s > self.settings.give_up_after_s:
-            logger.error("storage commitment given up", extra={"peer": promise.calling_ae})
-            self.promises.settled(promise)
+        if peer is None:
+            self._give_up(promise)
             return
-        kept = self.promises.keep(promise.items, self._exists, now)
+        kept = self.promises.keep(promise.items, self._exists, self.clock())
         crash_point("promise:before-report")
         request = Request(promise.transaction_uid, promise.items)
         try:
             status = report_to(self.caller, peer, *report_data(request, kept))
         except Unavailable as error:
             logger.info("report put off: %s", error, extra={"peer": promise.calling_ae})
+            if self._trials.failed(promise.promise_id) > self.settings.give_up_after_s:
+                self._give_up(promise)
+                return
             wait = delay_s(promise.attempts + 1, promise.promise_id, self.settings)
-            self.promises.put_off([promise], self.clock() + timedelta(seconds=wait))
+            self.promises.put_off([promise], self.clock.steady() + timedelta(seconds=wait))
             return
         crash_point("promise:after-report")
         self.promises.settled(promise)
+        self._trials.ended(promise.promise_id)
         logger.info(
             "storage commitment: %d of %d objects are kept here",
             len(kept),
             len(promise.items),
             extra={"peer": promise.calling_ae, "status": f"{status:04X}"},
         )
+
+    def _give_up(self, promise: Promise) -> None:
+        logger.error("storage commitment given up", extra={"peer": promise.calling_ae})
+        self.promises.settled(promise)
+        self._trials.ended(promise.promise_id)
 
     def _exists(self, file: str) -> bool:
         return (self.spool / file).is_file()

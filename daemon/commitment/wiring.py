@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.commitment.answers import answers
 from daemon.commitment.asker import Asker, Hearing
 from daemon.commitment.keeper import Keeper
@@ -25,7 +25,7 @@ class Safekeeping:
 
 
 def build_safekeeping(
-    settings: Settings, place: Place, ledger: Ledger, caller: Caller, clock: Clock
+    settings: Settings, place: Place, ledger: Ledger, caller: Caller, clock: Chronometer
 ) -> Safekeeping:
     """Build both sides; only destinations of which commitment is wanted are asked."""
     peers: dict[str, CalledPeer] = {one.ae_title: one for one in settings.destinations}

@@ -1,7 +1,9 @@
 """How long to wait after a failed attempt: longer each time, and never all at once."""
 
 import hashlib
+from dataclasses import dataclass, field
 
+from daemon.clock import Stopwatch
 from daemon.settings import Delivery
 
 _MAX_DOUBLINGS = 64
@@ -26,3 +28,25 @@ def delay_s(failures: int, delivery_id: int, settings: Delivery) -> float:
     digest = hashlib.sha256(f"{delivery_id}\x1f{failures}".encode()).digest()
     share = int.from_bytes(digest[:8], "big") / 2**64
     return longest * (1.0 - _JITTER * share)
+
+
+@dataclass(eq=False)
+class Trials:
+    """For how long this process has tried what failed.
+
+    Patience is not measured by when something came into being: a clock that is set forward by a
+    year, or a daemon that was off for long, must not give up at once all that waits.
+    """
+
+    stopwatch: Stopwatch
+    _since: dict[int, float] = field(default_factory=dict, init=False)
+
+    def failed(self, number: int) -> float:
+        """Note a failed attempt; returns the seconds since the first one."""
+        now = self.stopwatch()
+        return now - self._since.setdefault(number, now)
+
+    def ended(self, *numbers: int) -> None:
+        """Forget what is tried no more."""
+        for number in numbers:
+            self._since.pop(number, None)

@@ -12,7 +12,7 @@ class Breaker:
     """Counts associations that failed one after the other.
 
     After `breaker_failures` of them it is open: nothing is tried. When its time is over one object
-    is tried; an answer closes it, silence opens it for longer.
+    is tried; an answer closes it, silence opens it for longer. Every `now` is a steady time.
     """
 
     settings: Delivery

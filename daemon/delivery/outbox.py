@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.delivery.answer import Answer, Sender, Verdict
-from daemon.delivery.backoff import delay_s
+from daemon.delivery.backoff import Trials, delay_s
 from daemon.delivery.breaker import Breaker
 from daemon.delivery.dimse import StorageUser
 from daemon.delivery.recheck import PatientCheck
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 PARKED = "alert_result_parked"
 """Counter in the ledger: results that a person should look at."""
+_DESTINATION = 0
+"""Stands for the destination among the deliveries that are tried."""
 BATCH = 100
 """Objects that share an association at most."""
 FAILED_HERE = Answer(Verdict.LATER, None, "this node failed to send it")
@@ -46,11 +48,13 @@ class Courier:
     deliveries: Deliveries
     outbox_dir: Path
     settings: Patience
-    clock: Clock
+    clock: Chronometer
     breaker: Breaker = field(init=False)
+    _trials: Trials = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "breaker", Breaker(self.settings))
+        object.__setattr__(self, "_trials", Trials(self.clock.seconds))
 
     def turn(self, now: datetime) -> int:
         """Send one batch of what is due, over one association; none when nothing is due.
@@ -58,6 +62,11 @@ class Courier:
         Each delivery is settled as soon as it is answered, so that a crash repeats at most one.
         When the association ends early the rest stays due for the next turn. A destination that
         was silent several times is left alone for a while.
+
+        Parameters
+        ----------
+        now : datetime
+            A steady time.
 
         Returns
         -------
@@ -120,20 +129,30 @@ class Courier:
         if answer.verdict is Verdict.KEPT and answer.status is not None:
             promise = isinstance(self.destination, Destination) and self.destination.commitment
             self.deliveries.delivered(delivery, answer.status, now, to_be_promised=promise)
+            self._trials.ended(delivery.delivery_id, _DESTINATION)
             self._log(logging.INFO, "result delivered", delivery, answer)
             return
-        age_s = (now - delivery.created_at).total_seconds()
-        if answer.verdict is Verdict.REFUSED or age_s >= self.settings.give_up_after_s:
+        tried_s = self._tried_s(delivery, now)
+        if answer.verdict is Verdict.REFUSED or tried_s >= self.settings.give_up_after_s:
             given_up = "" if answer.verdict is Verdict.REFUSED else "given up: "
             self.deliveries.parked(delivery, answer.status, f"{given_up}{answer.detail}", now)
+            self._trials.ended(delivery.delivery_id)
             self.deliveries.ledger.count(PARKED)
             self._log(logging.ERROR, f"result parked, {given_up}{answer.detail}", delivery, answer)
             return
         wait = timedelta(
             seconds=delay_s(delivery.attempts + 1, delivery.delivery_id, self.settings)
         )
-        self.deliveries.postponed(delivery, answer.status, answer.detail, now + wait)
+        self.deliveries.postponed(
+            delivery, answer.status, answer.detail, self.clock.steady() + wait
+        )
         self._log(logging.INFO, f"result put off, {answer.detail}", delivery, answer)
+
+    def _tried_s(self, delivery: Delivery, now: datetime) -> float:
+        """Return for how long a delivery has failed, or would have: while nothing got through."""
+        age_s = (now - delivery.created_at).total_seconds()
+        silent_s = self._trials.failed(_DESTINATION)
+        return max(self._trials.failed(delivery.delivery_id), min(age_s, silent_s))
 
     def _judge_destination(self, answers: list[Answer]) -> None:
         """Count a batch without any answer against the destination; say it when that changes."""
@@ -141,7 +160,7 @@ class Courier:
             return
         where = {"destination": self.destination.name}
         if all(answer.is_silence for answer in answers):
-            if self.breaker.failed(self.clock()):
+            if self.breaker.failed(self.clock.steady()):
                 logger.error("destination does not answer: it is tried less often", extra=where)
         elif self.breaker.worked():
             logger.warning("destination answers again", extra=where)

@@ -3,14 +3,12 @@
 A crash may lose the last second of counting; nothing is decided by a counter.
 """
 
-import logging
 from collections import Counter
 from threading import Condition, Event, Thread
 
 from daemon.errors import Unavailable
+from daemon.guarded import Said
 from daemon.ledger.ledger import Ledger
-
-logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 
@@ -23,6 +21,7 @@ class Counts:
         self._change = Condition()
         self._counts: Counter[str] = Counter()
         self._closing = Event()
+        self._said = Said("counting")
         self._writer = Thread(target=self._write, name="counts", daemon=True)
         self._writer.start()
 
@@ -53,8 +52,9 @@ class Counts:
             try:
                 self._ledger.count(name, counts[name])
             except Unavailable as error:
-                logger.warning("counters wait: %s", error)
+                self._said.waits(str(error))
                 break
+            self._said.worked()
             del counts[name]
         with self._change:
             self._counts.update(counts)

@@ -5,6 +5,7 @@ the disk.
 """
 
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from daemon.intake.commit import Committer
 from daemon.intake.counts import Counts
 from daemon.intake.disk import Watermarks
 from daemon.intake.part10 import file_start, offer_of
-from daemon.intake.quarantine import set_aside
+from daemon.intake.quarantine import Quarantine
 from daemon.intake.spool import Part, Spool, Stored, digest_of
 from daemon.logs import study_key
 from daemon.records import Arrival, Receipt
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 ADOPTED = "(adopted)"
 """Stands for the sender of a file that was found in the spool at start."""
 
+NEW_LEDGER = "alert_ledger_was_new"
+"""Counter: a start found a spool of which the ledger knew nothing."""
 _TO_QUARANTINE = (Refusal.MISMATCH, Refusal.CANNOT_UNDERSTAND)
 
 
@@ -44,7 +47,7 @@ class Intake:
     max_object_bytes: int
     watermarks: Watermarks
     spool: Spool
-    quarantine: Path
+    quarantine: Quarantine
     committer: Committer
     counts: Counts
     clock: Clock
@@ -80,21 +83,24 @@ class Intake:
         adopted = sum(self._adopt(path) for path in self.spool.orphans(known))
         if discarded or adopted:
             logger.warning("spool: %d half files discarded, %d adopted", discarded, adopted)
+        if adopted and not known:
+            logger.error("the ledger is new and the spool is not: all its studies are read again")
+            self.counts.add(NEW_LEDGER)
 
     def _adopt(self, path: Path) -> bool:
         content = path.read_bytes()
         digest = digest_of(content)
         if not self.spool.is_whole(path, digest):  # named, but never acknowledged
             logger.warning("spool: a half file")
-            set_aside(path, digest, self.quarantine)
+            self.quarantine.set_aside(path, digest)
             return False
         try:
-            verdict = admit(offer_of(content), self.max_object_bytes)
+            verdict = admit(offer_of(content), sys.maxsize)  # the limit of then is not known
         except Rejected as error:
             verdict = None
             logger.warning("spool: a file that is not ours: %s", error)
         if not isinstance(verdict, Admitted):
-            set_aside(path, digest, self.quarantine)
+            self.quarantine.set_aside(path, digest)
             return False
         stored = Stored(file=path.name, digest=digest, size=len(content))
         self.committer.record(_arrival(verdict, stored, ADOPTED, self.clock))
@@ -149,7 +155,7 @@ class Incoming:
         except Refused as refused:
             self._intake.counts.add(refused.refusal)
             if self._part is not None and refused.refusal in _TO_QUARANTINE:
-                set_aside(self._part, self._part.digest, self._intake.quarantine)
+                self._intake.quarantine.keep(self._part, self._part.digest)
             raise
         finally:
             self.abandon()

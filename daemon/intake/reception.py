@@ -21,6 +21,7 @@ from daemon.intake.disk import Watermarks
 from daemon.intake.intake import Intake
 from daemon.intake.listener import Listener
 from daemon.intake.negotiate import Negotiator
+from daemon.intake.quarantine import Quarantine
 from daemon.intake.requests import VERIFICATION, AnswerTable
 from daemon.intake.sending import Sending
 from daemon.intake.spool import Spool
@@ -81,7 +82,7 @@ class Reception:
                 spool.free_bytes, limits.warn_free_bytes, limits.min_free_bytes, self._counts
             ),
             spool=spool,
-            quarantine=place.quarantine,
+            quarantine=Quarantine(place.quarantine, settings.retention.refused_bytes),
             committer=self._committer,
             counts=self._counts,
             clock=clock,

@@ -4,6 +4,9 @@ tables      the schema
 ledger      opening the database, and what intake and operators ask of it
 arrivals    recording what arrives
 queue       jobs: enqueue, claim, finish, fail; overtaken: those that are not read any more
+leases      who holds jobs, and how lost ones come back
+waits       what waits for a moment, and when that has come
+sameness    is it still the ledger that it was? trouble: what a database's errors mean
 inputs      what a job is about: of each image the content that counts now
 standing    which results stand, what a new reading supersedes or withdraws
 settle      what a finished job writes

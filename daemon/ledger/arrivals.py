@@ -23,9 +23,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import Unavailable
 from daemon.ledger.tables import InstanceRow, StudyRow, UtcMicroseconds, insert_into
+from daemon.ledger.trouble import in_words
 from daemon.records import Arrival, Receipt
 
 _ARRIVAL_COLUMNS = sorted(
@@ -105,7 +107,9 @@ class Arrivals:
             finally:  # what was not committed is rolled back
                 connection.close()
         except driver.Error as error:
-            raise Unavailable(f"ledger: {type(error).__name__}") from error
+            raise Unavailable(f"ledger: {in_words(error)}") from error
+        except PoolTimeout as error:
+            raise Unavailable("ledger: every connection waits for an answer") from error
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from daemon.ledger.deliveries import addressed, deliveries_where
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import CommitState, DeliveryState
 from daemon.ledger.tables import DeliveryRow, ResultRow
+from daemon.ledger.waits import due
 from daemon.records import Delivery
 
 _OPEN = DeliveryRow.commitment.in_([CommitState.WANTED, CommitState.ASKED])
@@ -26,13 +27,16 @@ class Commitments:
     ledger: Ledger
 
     def wanted(self, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return what a destination is to be asked about now, reports that never came included."""
+        """Return what a destination is to be asked about, reports that never came included.
+
+        `now` is a steady time.
+        """
         with self.ledger.snapshot() as connection:
             return deliveries_where(
                 connection,
                 DeliveryRow.destination == destination,
                 _OPEN,
-                DeliveryRow.ask_again_at <= now,
+                due(DeliveryRow.ask_again_at, now),
                 limit=limit,
             )
 

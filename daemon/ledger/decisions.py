@@ -19,6 +19,7 @@ from daemon.ledger.tables import (
     ResultRow,
     StudyRow,
 )
+from daemon.ledger.waits import AT_ONCE
 from daemon.logs import study_key
 from daemon.records import Reason
 
@@ -60,7 +61,7 @@ class Decisions:
             job = _newest_job(connection, study_id)
             jobs = 0
             if job is not None and job.state == JobState.QUEUED:
-                values = {"not_before": now} | ({"priority": URGENT} if urgent else {})
+                values = {"not_before": AT_ONCE} | ({"priority": URGENT} if urgent else {})
                 jobs = connection.execute(
                     update(JobRow).where(JobRow.id == job.id).values(**values)
                 ).rowcount
@@ -73,7 +74,10 @@ class Decisions:
                     DeliveryRow.state.in_([DeliveryState.PARKED, DeliveryState.SKIPPED]),
                 )
                 .values(
-                    state=DeliveryState.PENDING, created_at=now, not_before=now, settled_at=None
+                    state=DeliveryState.PENDING,
+                    created_at=now,
+                    not_before=AT_ONCE,
+                    settled_at=None,
                 )
             )
             deliveries = connection.execute(again).rowcount
@@ -168,7 +172,7 @@ def _copy(
         state=JobState.QUEUED,
         priority=URGENT if urgent else job.priority,
         attempts=0,
-        not_before=now,
+        not_before=AT_ONCE,
         created_at=now,
         is_released=is_released,
         reason=Reason.CONTENT_CHANGED if is_kept_back else None,

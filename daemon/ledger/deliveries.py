@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Update, select, up
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import CommitState, DeliveryState
 from daemon.ledger.tables import DeliveryRow, JobRow, ResultRow, StudyRow
+from daemon.ledger.waits import AT_ONCE, due
 from daemon.records import Delivery, ResultFile
 
 DETAIL_LENGTH = 255
@@ -34,13 +35,16 @@ class Deliveries:
     ledger: Ledger
 
     def due(self, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return what is to be sent to a destination now: urgent studies first, then oldest."""
+        """Return what is to be sent to a destination: urgent studies first, then oldest.
+
+        `now` is a steady time.
+        """
         with self.ledger.snapshot() as connection:
             return deliveries_where(
                 connection,
                 DeliveryRow.state == DeliveryState.PENDING,
                 DeliveryRow.destination == destination,
-                DeliveryRow.not_before <= now,
+                due(DeliveryRow.not_before, now),
                 limit=limit,
             )
 
@@ -60,7 +64,7 @@ class Deliveries:
                 status=status,
                 detail=None,
                 commitment=CommitState.WANTED if to_be_promised else None,
-                ask_again_at=now if to_be_promised else None,
+                ask_again_at=AT_ONCE if to_be_promised else None,
             )
         )
 
@@ -96,7 +100,9 @@ class Deliveries:
             .where(
                 DeliveryRow.state == DeliveryState.PARKED, DeliveryRow.destination == destination
             )
-            .values(state=DeliveryState.PENDING, created_at=now, not_before=now, settled_at=None)
+            .values(
+                state=DeliveryState.PENDING, created_at=now, not_before=AT_ONCE, settled_at=None
+            )
         )
         with self.ledger.transaction() as connection:
             return connection.execute(again).rowcount

@@ -14,14 +14,19 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.arrivals import Arrivals
 from daemon.ledger.tables import Base, CounterRow, InstanceRow, StudyRow, insert_into
+from daemon.ledger.trouble import in_words, passes
 from daemon.records import Arrival, Receipt, WaitingStudy
 
 BUSY_TIMEOUT_S = 30.0
+IDENTITY = "identity of this ledger"
+"""Among the counters, and none: see `daemon.ledger.sameness`."""
 _READ_ONLY = "wristd_read_only"
+_NO_CONNECTION_FREE = "ledger: every connection waits for an answer"
 
 
 class Ledger:
@@ -40,6 +45,8 @@ class Ledger:
     ------
     Misconfigured
         It cannot be opened, is no ledger, or was made by a newer version.
+    Unavailable
+        The server does not answer now, or another process keeps the file locked.
     """
 
     def __init__(
@@ -47,11 +54,14 @@ class Ledger:
     ) -> None:
         url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self.engine = _engine(url, busy_timeout_s)
+        self.file = Path(self.engine.url.database or "") if url.startswith("sqlite") else None
         self._arrivals = Arrivals(self.engine)
         try:
             if migrate:
                 _bring_up_to_date(self.engine)
         except DBAPIError as error:
+            if passes(error):
+                raise Unavailable(f"ledger: {in_words(error.orig)}") from error
             raise Misconfigured(
                 f"ledger {make_url(url).render_as_string()}: {error.orig}; "
                 "if it is damaged move it away and restore a backup"
@@ -74,11 +84,15 @@ class Ledger:
             with self.engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            raise Unavailable(f"ledger: {type(error.orig).__name__}") from error
+            raise Unavailable(f"ledger: {in_words(error.orig)}") from error
+        except PoolTimeout as error:
+            raise Unavailable(_NO_CONNECTION_FREE) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Give one connection that only reads, without waiting for writers.
+
+        All its statements see the same state: PostgreSQL must be asked for that.
 
         Raises
         ------
@@ -88,10 +102,14 @@ class Ledger:
         try:
             with self.engine.connect() as connection:
                 connection = connection.execution_options(**{_READ_ONLY: True})
+                if self.file is None:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
                     yield connection
         except DBAPIError as error:
-            raise Unavailable(f"ledger: {type(error.orig).__name__}") from error
+            raise Unavailable(f"ledger: {in_words(error.orig)}") from error
+        except PoolTimeout as error:
+            raise Unavailable(_NO_CONNECTION_FREE) from error
 
     def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Write arrivals in one durable transaction; one receipt for each, in their order."""
@@ -134,8 +152,9 @@ class Ledger:
 
     def counters(self) -> dict[str, int]:
         """Return every counter by name."""
+        query = select(CounterRow.name, CounterRow.value).where(CounterRow.name != IDENTITY)
         with self.snapshot() as connection:
-            rows = connection.execute(select(CounterRow.name, CounterRow.value))
+            rows = connection.execute(query)
             return {row.name: row.value for row in rows}
 
 

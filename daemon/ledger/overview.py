@@ -18,6 +18,7 @@ from daemon.ledger.tables import (
     ScoreRow,
     StudyRow,
 )
+from daemon.ledger.waits import AT_ONCE
 
 _OPEN_PROMISES = (CommitState.WANTED, CommitState.ASKED)
 
@@ -151,6 +152,21 @@ def backlog(ledger: Ledger) -> dict[str, int]:
         )
         counts.update({f"commitments {state}": number for state, number in promises})
     return counts
+
+
+def put_off(ledger: Ledger) -> dict[str, int]:
+    """Return for want of what, or after which failure, how many queued jobs wait."""
+    query = (
+        select(JobRow.detail, func.count())
+        .where(
+            JobRow.state == JobState.QUEUED,
+            JobRow.not_before > AT_ONCE,
+            JobRow.detail.is_not(None),
+        )
+        .group_by(JobRow.detail)
+    )
+    with ledger.snapshot() as connection:
+        return {str(detail): number for detail, number in connection.execute(query)}
 
 
 def oldest(ledger: Ledger) -> dict[str, datetime]:

@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.tables import InstanceRow, PromiseItemRow, PromiseRow
+from daemon.ledger.waits import AT_ONCE, due
 
 _AT_ONCE = 500
 """Instances looked up by one statement: databases limit the number of parameters."""
@@ -35,16 +36,16 @@ class Promises:
     ledger: Ledger
 
     def requested(
-        self, calling_ae: str, transaction_uid: str, items: Mapping[str, str], not_before: datetime
+        self, calling_ae: str, transaction_uid: str, items: Mapping[str, str], now: datetime
     ) -> None:
-        """Note a request durably, to be reported on from `not_before`; a repeated one is known."""
+        """Note a request durably, to be reported on at once; a repeated one is known."""
         with self.ledger.transaction() as connection:
             new = upsert(connection, PromiseRow).values(
                 calling_ae=calling_ae,
                 transaction_uid=transaction_uid,
                 attempts=0,
-                not_before=not_before,
-                created_at=not_before,
+                not_before=AT_ONCE,
+                created_at=now,
             )
             promise_id = connection.scalar(new.on_conflict_do_nothing().returning(PromiseRow.id))
             if promise_id is None:
@@ -58,11 +59,11 @@ class Promises:
             )
 
     def due(self, now: datetime, limit: int = 20) -> list[Promise]:
-        """Return the requests that are to be reported on now, oldest first."""
+        """Return the requests that are to be reported on, oldest first; `now` is a steady time."""
         query = (
             select(PromiseRow.__table__)
-            .where(PromiseRow.not_before <= now)
-            .order_by(PromiseRow.not_before)
+            .where(due(PromiseRow.not_before, now))
+            .order_by(PromiseRow.id)
             .limit(limit)
         )
         with self.ledger.snapshot() as connection:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.states import PullState
 from daemon.ledger.tables import PullRow
+from daemon.ledger.waits import AT_ONCE, due
 
 _DETAIL_LENGTH = 255
 
@@ -38,20 +39,20 @@ class Pulls:
                     study_uid=study_uid,
                     state=PullState.FOUND,
                     attempts=0,
-                    not_before=now,
+                    not_before=AT_ONCE,
                     created_at=now,
                 )
                 new += connection.execute(statement.on_conflict_do_nothing()).rowcount
         return new
 
     def due(self, source: str, now: datetime, limit: int = 1) -> list[Wanted]:
-        """Return what is to be fetched now, oldest first."""
+        """Return what is to be fetched, oldest first; `now` is a steady time."""
         query = (
             select(PullRow.id, PullRow.study_uid, PullRow.attempts)
             .where(
                 PullRow.source == source,
                 PullRow.state == PullState.FOUND,
-                PullRow.not_before <= now,
+                due(PullRow.not_before, now),
             )
             .order_by(PullRow.id)
             .limit(limit)

@@ -1,6 +1,6 @@
 """The queue of jobs: every transition of a job's state is one method, one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,12 +9,14 @@ from sqlalchemy import Connection, Row, Update, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from daemon.ledger.inputs import inputs_digest, inputs_of, present_inputs
+from daemon.ledger.leases import QUEUED_AGAIN
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.overtaken import give_up_emptied, overtaken, study_uid_of
 from daemon.ledger.settle import origin_of, write_results, write_scores
 from daemon.ledger.standing import standing_of, superseded_by
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import JobInputRow, JobRow, StudyRow
+from daemon.ledger.waits import AT_ONCE, due
 from daemon.records import (
     Job,
     Reason,
@@ -86,7 +88,7 @@ class Queue:
                 state=JobState.QUEUED,
                 priority=priority,
                 attempts=0,
-                not_before=now,
+                not_before=AT_ONCE,
                 created_at=now,
                 reason=reason,
             )
@@ -104,7 +106,7 @@ class Queue:
         """Take the most urgent job that is due, in one statement; None when there is none.
 
         A study is read by one worker at a time, and no job is read after a newer one of its study,
-        so that the newest result is the last one.
+        so that the newest result is the last one. `now` is a steady time.
         """
         other = aliased(JobRow)
         being_read = (
@@ -112,16 +114,16 @@ class Queue:
             .where(other.study_id == JobRow.study_id, other.state == JobState.RUNNING)
             .exists()
         )
-        due = (
+        next_one = (
             select(JobRow.id)
-            .where(JobRow.state == JobState.QUEUED, JobRow.not_before <= now, ~being_read)
+            .where(JobRow.state == JobState.QUEUED, due(JobRow.not_before, now), ~being_read)
             .order_by(JobRow.priority, JobRow.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # several hosts on PostgreSQL; SQLite has no need
         )
         take = (
             update(JobRow)
-            .where(JobRow.id == due.scalar_subquery())
+            .where(JobRow.id == next_one.scalar_subquery())
             .values(
                 state=JobState.RUNNING,
                 worker=worker,
@@ -154,7 +156,7 @@ class Queue:
         bool
             False when the lease was lost to another worker: nothing was written.
         """
-        settle = _held(job, now).values(
+        settle = _held(job).values(
             state=_settled_state(reading),
             lease_until=None,
             finished_at=now,
@@ -169,64 +171,74 @@ class Queue:
             write_results(connection, job, results, destinations, now)
             return True
 
-    def retry(self, job: Job, detail: str, now: datetime, not_before: datetime) -> bool:
+    def retry(self, job: Job, detail: str, not_before: datetime) -> bool:
         """Give a job back after an error, to be claimed again from `not_before` on.
 
-        Returns False when the lease was lost to another worker.
+        Returns False when the job was lost to another worker.
         """
-        release = _held(job, now).values(
-            state=JobState.QUEUED,
-            lease_until=None,
-            worker=None,
+        again = _held(job).values(
+            **QUEUED_AGAIN, not_before=not_before, detail=detail[:_DETAIL_LENGTH]
+        )
+        with self.ledger.transaction() as connection:
+            return connection.execute(again).rowcount == 1
+
+    def put_off(self, job: Job, detail: str, not_before: datetime) -> bool:
+        """Give a job back that something outside has failed: this attempt does not count.
+
+        Returns False when the job was lost to another worker.
+        """
+        later = _held(job).values(
+            **QUEUED_AGAIN,
             not_before=not_before,
+            attempts=JobRow.attempts - 1,
             detail=detail[:_DETAIL_LENGTH],
         )
         with self.ledger.transaction() as connection:
-            return connection.execute(release).rowcount == 1
+            return connection.execute(later).rowcount == 1
 
     def prolong(self, job: Job, now: datetime, lease: timedelta) -> bool:
-        """Let a job's lease, which still lasts, end later; False when it was lost."""
-        longer = _held(job, now).values(lease_until=now + lease)
+        """Let a job's lease end later; False when the job was lost to another worker."""
+        longer = _held(job).values(lease_until=now + lease)
         with self.ledger.transaction() as connection:
             return connection.execute(longer).rowcount == 1
 
-    def give_back(self, job: Job, now: datetime) -> bool:
+    def give_back(self, job: Job) -> bool:
         """Queue a job again that nothing was done for: this attempt does not count."""
-        untouched = _held(job, now).values(
-            state=JobState.QUEUED, worker=None, lease_until=None, attempts=JobRow.attempts - 1
-        )
+        untouched = _held(job).values(**QUEUED_AGAIN, attempts=JobRow.attempts - 1)
         with self.ledger.transaction() as connection:
             return connection.execute(untouched).rowcount == 1
 
-    def expire_leases(self, now: datetime) -> int:
-        """Queue the jobs whose worker fell silent; returns how many."""
-        expired = (
+    def hurry(self, job_ids: Collection[int]) -> None:
+        """Let jobs that were put off be claimed at once."""
+        at_once = (
             update(JobRow)
-            .where(JobRow.state == JobState.RUNNING, JobRow.lease_until < now)
-            .values(state=JobState.QUEUED, worker=None, lease_until=None, detail="lease expired")
+            .where(JobRow.id.in_(list(job_ids)), JobRow.state == JobState.QUEUED)
+            .values(not_before=AT_ONCE)
         )
         with self.ledger.transaction() as connection:
-            return connection.execute(expired).rowcount
+            connection.execute(at_once)
 
     def release(self, worker: str) -> int:
         """Queue every job a stopped worker of this name still holds; returns how many."""
         held = (
             update(JobRow)
             .where(JobRow.state == JobState.RUNNING, JobRow.worker == worker)
-            .values(state=JobState.QUEUED, worker=None, lease_until=None)
+            .values(**QUEUED_AGAIN)
         )
         with self.ledger.transaction() as connection:
             return connection.execute(held).rowcount
 
 
-def _held(job: Job, now: datetime) -> Update:
-    """Address the job only while this worker's lease lasts: the fence against a second result."""
+def _held(job: Job) -> Update:
+    """Address the job only while this worker holds it: the fence against a second result.
+
+    Whoever takes a job over changes its attempts; what the lease's time is matters to nobody here.
+    """
     return update(JobRow).where(
         JobRow.id == job.job_id,
         JobRow.state == JobState.RUNNING,
         JobRow.worker == job.worker,
         JobRow.attempts == job.attempt,
-        JobRow.lease_until >= now,
     )
 
 

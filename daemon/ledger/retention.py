@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from daemon.ledger.ledger import Ledger
@@ -50,6 +50,11 @@ class Retention:
     """The rule, asked of one ledger."""
 
     ledger: Ledger
+
+    def newest_arrival(self) -> datetime | None:
+        """Return when the last image came, by the wall clock of then; None when none ever did."""
+        with self.ledger.snapshot() as connection:
+            return connection.scalar(select(func.max(StudyRow.last_arrival_at)))
 
     def old_inputs(self, before: datetime, limit: int = 100) -> list[OldFiles]:
         """Return the received files of settled studies without arrivals since `before`."""

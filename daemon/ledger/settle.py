@@ -10,6 +10,7 @@ from daemon.ledger.ledger import upsert
 from daemon.ledger.standing import WITHDRAWAL, stop_deliveries
 from daemon.ledger.states import DeliveryState
 from daemon.ledger.tables import DeliveryRow, ResultRow, ScoreRow
+from daemon.ledger.waits import AT_ONCE
 from daemon.records import Job, ResultFile, StudyReading
 
 
@@ -91,7 +92,7 @@ def write_result(
             "destination": destination,
             "state": DeliveryState.PENDING,
             "attempts": 0,
-            "not_before": now,
+            "not_before": AT_ONCE,
             "created_at": now,
         }
         for destination in destinations

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from daemon.clock import Stopwatch
 from daemon.operate.chart import Line, draw
-from daemon.reading.pace import BATCHES, Pace, Stopwatch, at_batch
+from daemon.reading.pace import BATCHES, Pace, at_batch
 from daemon.reading.providers import OutOfMemory
 from daemon.reading.sessions import Session
 from daemon.reading.wiring import open_session

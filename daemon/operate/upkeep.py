@@ -1,16 +1,14 @@
-"""What runs by the clock. APScheduler rings the bells; it never holds work."""
+"""Assembly: what has come and is complete becomes a job."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
@@ -20,16 +18,17 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.logs import study_key
 from daemon.pull.wiring import FETCHED
-from daemon.reading.assemble import due_in_s, is_complete, is_overdue
+from daemon.reading.assemble import Patience
 from daemon.reading.sandbox import Describe
 from daemon.records import Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
 
 logger = logging.getLogger(__name__)
 
-LEASE_CHECK_INTERVAL_S = 15.0
 MOST_FAILURES = 3
-"""After so many failed turns a study is reported as such."""
+"""After so many failed turns a study is reported as such, and a header is left to the reading."""
+AGAIN_S = 1.0
+"""When a study is tried again that could not be taken."""
 UNREADABLE = "unreadable_attributes"
 """Counter in the ledger: attributes that were there and said nothing."""
 
@@ -45,7 +44,7 @@ def to_nobody() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Upkeep:
-    """The turns of the clock work; each can be called by a test.
+    """The turn of assembly; it can be called by a test.
 
     Attributes
     ----------
@@ -66,7 +65,7 @@ class Upkeep:
     queue: Queue
     assembly: Assembly
     recipe_digest: str
-    clock: Clock
+    clock: Chronometer
     spool: Path
     describe: Describe
     being_sent: Callable[[], Collection[str]] = nobody
@@ -74,6 +73,11 @@ class Upkeep:
     _failures: Counter[int] = field(default_factory=Counter, init=False)
     _lacking: dict[int, datetime] = field(default_factory=dict, init=False)
     """Studies that lack a view, and their last arrival: looked at again when something came."""
+    _unread: Counter[int] = field(default_factory=Counter, init=False)
+    _patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_patience", Patience(self.assembly))
 
     def assemble(self) -> float | None:
         """Make a job of every study that counts as complete; none can keep another from it.
@@ -81,7 +85,9 @@ class Upkeep:
         Returns
         -------
         float or None
-            Seconds until the next study is due, of those that were not; None when there is none.
+            Seconds until the next study is due that waits now, if nothing happens meanwhile; None
+            when no study waits. One that is being sent is due when its sending has ended, which
+            is not foreseen, or at the hard cap.
 
         Raises
         ------
@@ -90,30 +96,36 @@ class Upkeep:
         """
         now = self.clock()
         waiting = self.ledger.waiting()
+        self._patience.look(waiting, now, self.clock.seconds())
         being_sent = self.being_sent() if waiting else ()
+        left: list[float] = []
         for study in waiting:
             sending = study.study_uid in being_sent
-            is_due = is_complete(study, now, self.assembly, is_being_sent=sending)
-            if is_due and not self._still_lacks(study, now):
-                self._take(study, now)
-        waits_s = [due_in_s(study, now, self.assembly) for study in waiting]
-        soonest_s = min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
-        if soonest_s is None:
-            return None
-        return max(0.0, soonest_s - (self.clock() - now).total_seconds())
+            left_s = self._patience.left_s(study.study_id, is_being_sent=sending)
+            if left_s <= 0:
+                left_s = self._still_lacks_s(study) or self._take(study, now)
+            if left_s > 0:
+                left.append(left_s)
+        return min(left, default=None)
 
-    def _still_lacks(self, study: WaitingStudy, now: datetime) -> bool:
-        """Tell whether a study was found to lack a view, and nothing has come since."""
-        is_same = self._lacking.get(study.study_id) == study.last_arrival_at
-        if is_same and not is_overdue(study, now, self.assembly):
-            return True
+    def _still_lacks_s(self, study: WaitingStudy) -> float:
+        """Return how long to wait for a view that a study was found to lack, seconds.
+
+        0 where something has come since, or the hard cap is reached: it is to be looked at.
+        """
+        cap_s = self._patience.left_until_cap_s(study.study_id)
+        if cap_s > 0 and self._lacking.get(study.study_id) == study.last_arrival_at:
+            return cap_s
         self._lacking.pop(study.study_id, None)
-        return False
+        return 0.0
 
-    def _take(self, study: WaitingStudy, now: datetime) -> None:
-        """Make the job of one study; after several failures one that reports just that."""
+    def _take(self, study: WaitingStudy, now: datetime) -> float:
+        """Make the job of one study; after several failures one that reports just that.
+
+        Returns how long the study waits still, seconds; 0 when it was taken.
+        """
         try:
-            self._enqueue(study, now)
+            left_s = self._enqueue(study, now)
         except Unavailable:
             raise
         except Exception:  # a defect of ours costs this study an attempt, and no other
@@ -121,24 +133,29 @@ class Upkeep:
             self._failures[study.study_id] += 1
             if self._failures[study.study_id] >= MOST_FAILURES:
                 guarded("assembly", partial(self._give_up, study, now))
-            return
+            return AGAIN_S if self._failures[study.study_id] else 0.0
         self._failures.pop(study.study_id, None)
+        return left_s
 
     def _give_up(self, study: WaitingStudy, now: datetime) -> None:
         reason = Reason.FAILED_REPEATEDLY
         self.queue.enqueue(study.study_id, self.recipe_digest, now, reason=reason)
         self._failures.pop(study.study_id, None)
 
-    def _enqueue(self, study: WaitingStudy, now: datetime) -> None:
-        if not self._describe(study) and not is_overdue(study, now, self.assembly):
-            return
+    def _enqueue(self, study: WaitingStudy, now: datetime) -> float:
+        """Make the job; returns how long the study waits still, seconds."""
+        cap_s = max(0.0, self._patience.left_until_cap_s(study.study_id))
+        is_described = self._describe(study)
         inputs = Inputs(self.ledger).waiting(study.study_id)
+        if cap_s and not is_described and not self._may_lack_headers(study, inputs):
+            return min(AGAIN_S, cap_s)
+        self._unread.pop(study.study_id, None)
         lacking = set(self.assembly.needed_views) - {
             one.header.view for one in inputs if one.header is not None
         }
-        if lacking and not is_overdue(study, now, self.assembly):
+        if lacking and cap_s:
             self._lacking[study.study_id] = study.last_arrival_at
-            return
+            return cap_s
         job_id = self.queue.enqueue(
             study.study_id,
             self.recipe_digest,
@@ -158,6 +175,7 @@ class Upkeep:
                 words,
                 extra=_about(study) | {"job": job_id},
             )
+        return 0.0
 
     def _describe(self, study: WaitingStudy) -> bool:
         """Keep in the ledger what the headers say that nobody has read yet.
@@ -174,7 +192,8 @@ class Upkeep:
             try:
                 header = self.describe(self.spool / one.file, named)
             except Unavailable as error:
-                logger.warning("a header waits: %s", error, extra=_about(study))
+                if not self._unread[study.study_id]:
+                    logger.warning("a header waits: %s", error, extra=_about(study))
                 continue
             headers[one.instance_id] = header.to_json()
             if header.unreadable:
@@ -185,6 +204,16 @@ class Upkeep:
             Inputs(self.ledger).describe(headers)
         return len(headers) == len(undescribed)
 
+    def _may_lack_headers(self, study: WaitingStudy, inputs: Sequence[WaitingInput]) -> bool:
+        """Tell whether a study may be taken although the spool does not give every header.
+
+        One image that cannot be read shall cost no more than that image. While no header at all is
+        known, nobody could tell whose study it is.
+        """
+        self._unread[study.study_id] += 1
+        is_known = any(one.header is not None for one in inputs)
+        return is_known and self._unread[study.study_id] >= MOST_FAILURES
+
     def _priority(self, inputs: Sequence[WaitingInput]) -> int:
         """Put urgent studies first, and last what we fetched ourselves."""
         callers = {one.calling_ae for one in inputs}
@@ -193,29 +222,6 @@ class Upkeep:
             return URGENT
         return BATCH if callers == {FETCHED} else ROUTINE
 
-    def expire_leases(self) -> None:
-        """Give the jobs of silent workers back to the queue."""
-        expired = self.queue.expire_leases(self.clock())
-        if expired:
-            logger.warning("leases expired: %d jobs are queued again", expired)
-
 
 def _about(study: WaitingStudy) -> dict[str, object]:
     return {"study": study_key(study.study_uid)}
-
-
-def start_clockwork(turns: Mapping[Callable[[], object], float]) -> BackgroundScheduler:
-    """Repeat each turn at its interval in seconds; a missed turn is not made up for."""
-    scheduler = BackgroundScheduler(timezone="UTC")
-    for turn, interval_s in turns.items():
-        scheduler.add_job(
-            guarded,
-            "interval",
-            args=("clock work", turn),
-            seconds=interval_s,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
-    scheduler.start()
-    return scheduler

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
 from daemon.ledger.pulls import Pulls, Wanted
@@ -25,7 +25,7 @@ class Fetcher:
     source: str
     archive: Archive
     pulls: Pulls
-    clock: Clock
+    clock: Chronometer
 
     def query(self, criteria: Criteria) -> int:
         """Note the studies that are wanted and not known yet; returns how many.
@@ -40,7 +40,7 @@ class Fetcher:
         return found
 
     def turn(self, now: datetime) -> bool:
-        """Fetch the next study; False when none is due."""
+        """Fetch the next study; False when none is due at a steady time."""
         due = self.pulls.due(self.source, now)
         if not due:
             return False
@@ -69,10 +69,10 @@ class Fetcher:
             Called after each study.
         """
         while self.pulls.counts(self.source).get("found"):
-            began = self.clock()
-            if self.turn(began):
+            began = self.clock.seconds()
+            if self.turn(self.clock.steady()):
                 progress()
-            rest = interval_s - (self.clock() - began).total_seconds()
+            rest = interval_s - (self.clock.seconds() - began)
             if wait(max(0.0, rest)):
                 return
 
@@ -85,4 +85,4 @@ class Fetcher:
             return
         logger.warning("study fetched later: %s", error, extra=where)
         wait = timedelta(seconds=RETRY_S * 2.0**wanted.attempts)
-        self.pulls.postponed(wanted, str(error), now + wait)
+        self.pulls.postponed(wanted, str(error), self.clock.steady() + wait)

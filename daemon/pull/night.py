@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
+from daemon.peers import Pull
 from daemon.pull.criteria import Criteria
 from daemon.pull.fetch import Fetcher
-from daemon.settings import Pull
 
 
 def is_inside(window: str, now: datetime) -> bool:
@@ -35,7 +35,7 @@ class Night:
 
     settings: Pull
     fetchers: Sequence[Fetcher]
-    clock: Clock
+    clock: Chronometer
     _asked: set[str] = field(default_factory=set, init=False)
 
     @property
@@ -60,5 +60,5 @@ class Night:
                 fetcher.query(criteria_for(self.settings, now))
                 self._asked.add(fetcher.source)
         for fetcher in self.fetchers:
-            if fetcher.turn(now):
+            if fetcher.turn(self.clock.steady()):
                 return

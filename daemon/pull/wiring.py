@@ -1,6 +1,6 @@
 """The fetchers of the settings, put together."""
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.intake.admit import Offer
 from daemon.intake.intake import Intake
 from daemon.ledger.ledger import Ledger
@@ -17,7 +17,7 @@ FETCHED = "(fetched)"
 
 
 def build_fetchers(
-    settings: Settings, ledger: Ledger, intake: Intake, outgoing: Outgoing, clock: Clock
+    settings: Settings, ledger: Ledger, intake: Intake, outgoing: Outgoing, clock: Chronometer
 ) -> dict[str, Fetcher]:
     """Return a fetcher for each archive, by its name."""
 

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.clock import Stopwatch
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.reading.flags import DEVICE_LOST, SLOWER, Kind, flag_of
-from daemon.reading.pace import BATCHES, Pace, Stopwatch, curve, worthwhile
+from daemon.reading.pace import BATCHES, Pace, curve, worthwhile
 from daemon.reading.providers import CPU, DEVICES, OutOfMemory
 from daemon.reading.sessions import NetworkOutput, Session, check_golden
 from daemon.settings import Reading

@@ -5,17 +5,15 @@ many are; where a batch stops paying is a matter of network and device.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from daemon.clock import Stopwatch
 from daemon.reading.providers import OutOfMemory
 from daemon.reading.sessions import PREDICTED, Network
 from model.package import golden_input
-
-Stopwatch = Callable[[], float]
-"""Seconds since some moment; never goes back."""
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 _WORTH = 0.95

@@ -19,7 +19,7 @@ from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
 from daemon.guarded import guarded
-from daemon.reading.read import OpenStudy
+from daemon.reading.opened import OpenStudy
 from daemon.reading.worker import Worker
 from daemon.records import Job, StudyReading
 from daemon.wake import Bell
@@ -178,7 +178,7 @@ class Pipeline:
             yield item
 
     def _guarded(self, step: "Callable[[], Item]") -> "Item | None":
-        """Do a step; what it leaves undone when the ledger fails, the job's lease will mend."""
+        """Do a step; what it leaves undone, the next claim or the job's lease will mend."""
         return guarded("reading", step, partial(self._stop.wait, _AFTER_FAILURE_S))
 
     def _give_back(self) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from daemon.errors import Misconfigured, Unavailable
+from daemon.errors import Misconfigured, Strained
 
 Choice = Literal["auto", "cuda", "tensorrt", "cpu"]
 Provider = str | tuple[str, dict[str, str]]
@@ -51,16 +51,16 @@ _NO_MEMORY = (
 """How a failed allocation is worded: there is no error code for it."""
 
 
-class OutOfMemory(Unavailable):
+class OutOfMemory(Strained):
     """The device has no memory for a batch of this size."""
 
 
-def translated(error: Exception, provider: str) -> Unavailable:
+def translated(error: Exception, provider: str) -> Strained:
     """Say in our words what ONNX Runtime raised during a call."""
     words = f"inference on {provider}: {type(error).__name__}"
     if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _NO_MEMORY):
         return OutOfMemory(f"{words}: out of memory")
-    return Unavailable(words)
+    return Strained(words)
 
 
 def wanted(choice: Choice, *, cuda_graph: bool = False) -> list[Provider]:

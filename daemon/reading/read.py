@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon import outcome
 from daemon.dicom.agreement import disagreements
@@ -15,9 +14,16 @@ from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.ledger.inputs import inputs_digest
 from daemon.logs import study_key
-from daemon.reading.decoded import Decoded
 from daemon.reading.meant import Meant
-from daemon.reading.refused import NotReadable
+from daemon.reading.opened import (
+    OpenStudy,
+    Prepared,
+    has_presentation,
+    named,
+    not_analysed,
+    presentation_first,
+)
+from daemon.reading.refused import FileUnavailable, NotReadable
 from daemon.reading.sandbox import Decode, Describe
 from daemon.reading.sessions import Network, NetworkOutput
 from daemon.records import (
@@ -30,35 +36,12 @@ from daemon.records import (
     StudyReading,
 )
 from model.package import Manifest, ModelPackage, probabilities
-from model.pixels import Placement, prepare
+from model.pixels import prepare
 
 logger = logging.getLogger(__name__)
 
 _TOGETHER = 64
 """Images handed to the network at once: bounds the memory of a study with many images."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """An image that is ready for the network."""
-
-    index: int
-    decoded: Decoded
-    tensor: NDArray[np.float32]
-    placement: Placement
-
-
-@dataclass(frozen=True, eq=False)
-class OpenStudy:
-    """A job whose images are decoded: `ready` for the network, the others with their reason.
-
-    `disagreements` names in what the headers of a study differ that a person has released.
-    """
-
-    job: Job
-    images: list[ImageReading]
-    ready: list[_Prepared] = field(default_factory=list)
-    disagreements: tuple[str, ...] = ()
 
 
 def _nothing() -> None:
@@ -118,20 +101,28 @@ class Reader:
         Raises
         ------
         Unavailable
-            The disk does not answer, or the decoder was ended.
+            The disk does not answer, or the decoder was ended. The file of one image that the disk
+            does not give costs that image only, as long as others can be analysed.
         """
         if job.reason is not None:
             return self.unread(job, job.reason, now)
-        headers = [self._header(job, instance) for instance in job.instances]
+        headers = [self._header_if_given(job, instance) for instance in job.instances]
         differ = disagreements(headers)
         if differ and not job.is_released:
             logger.error("held, images disagree in: %s", ", ".join(differ), extra=_context(job))
             return self.unread(job, Reason.IDENTITY_CONFLICT, now)
-        images = [_not_analysed(header, Reason.UNREADABLE) for header in headers]
+        images = [not_analysed(header, Reason.UNREADABLE) for header in headers]
         opened = OpenStudy(job, images, disagreements=tuple(differ))
-        for index in _presentation_first(headers):
+        not_given: list[int] = []
+        for index in presentation_first(headers):
             keep()
-            self._open_image(opened, index)
+            try:
+                self._open_image(opened, index)
+            except FileUnavailable:
+                not_given.append(index)
+        for index in not_given:
+            keep()
+            self._open_again(opened, index)
         return opened if opened.ready else self._judged(opened, now)
 
     def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
@@ -160,14 +151,29 @@ class Reader:
         try:
             header = self._header(job, instance)
         except Unavailable:  # a report that names the image is better than none
-            header = _named(job, instance)
-        return _not_analysed(header, reason)
+            header = named(job, instance)
+        return not_analysed(header, reason)
 
     def _header(self, job: Job, instance: Instance) -> Header:
         """Return an image's header, read now where nobody has read it yet."""
         if instance.header is not None:
             return instance.header
-        return self.describe(self.spool / instance.file, _named(job, instance))
+        return self.describe(self.spool / instance.file, named(job, instance))
+
+    def _header_if_given(self, job: Job, instance: Instance) -> Header:
+        try:
+            return self._header(job, instance)
+        except FileUnavailable:  # nothing is known of it that could contradict the others
+            return named(job, instance)
+
+    def _open_again(self, opened: OpenStudy, index: int) -> None:
+        """Try once more an image whose file the disk did not give; go without it if others do."""
+        try:
+            self._open_image(opened, index)
+        except FileUnavailable as error:
+            if not opened.ready:
+                raise
+            logger.warning("not analysed: %s", error, extra=_context(opened.job))
 
     def _open_image(self, opened: OpenStudy, index: int) -> None:
         """Decode one image, or note why it is not read."""
@@ -178,19 +184,19 @@ class Reader:
             logger.warning("not analysed: %s", error, extra=_context(opened.job))
             opened.images[index] = replace(image, reason=error.reason)
 
-    def _prepare(self, opened: OpenStudy, index: int, file: Path) -> _Prepared:
+    def _prepare(self, opened: OpenStudy, index: int, file: Path) -> Prepared:
         header = opened.images[index].header
         if header is not None:
             if reason := self.meant.objection(header):
                 raise NotReadable(reason, reason.value)
-            if header.for_processing and _has_presentation(opened, header):
+            if header.for_processing and has_presentation(opened, header):
                 raise NotReadable(Reason.PRESENTATION_READ, Reason.PRESENTATION_READ.value)
         decoded = self.decode(file)
         try:
             tensor, placement = prepare(decoded.radiograph, self.package.manifest.pixels)
         except ValueError as error:
             raise NotReadable(Reason.UNREADABLE, str(error)) from error
-        return _Prepared(index, decoded, tensor, placement)
+        return Prepared(index, decoded, tensor, placement)
 
     def _judged(self, study: OpenStudy, now: datetime) -> StudyReading:
         return self._study(study, now, outcome.of_study(study.images))
@@ -212,7 +218,7 @@ class Reader:
             disagreements=study.disagreements,
         )
 
-    def _run(self, ready: Sequence[_Prepared]) -> dict[str, NetworkOutput]:
+    def _run(self, ready: Sequence[Prepared]) -> dict[str, NetworkOutput]:
         """Run the network until every finding has its evidence.
 
         The target class decides whose evidence it is; some graphs give all of it at once.
@@ -230,7 +236,7 @@ class Reader:
     def _image(
         self,
         unread: ImageReading,
-        prepared: _Prepared,
+        prepared: Prepared,
         outputs: dict[str, NetworkOutput],
         row: int,
     ) -> ImageReading:
@@ -260,30 +266,6 @@ class Reader:
             scores=scores,
             evidence={name: output.cam[row] for name, output in outputs.items()},
         )
-
-
-def _named(job: Job, instance: Instance) -> Header:
-    """Return the header of an image of which only the ledger knows anything."""
-    return Header(instance.sop_class_uid, instance.sop_instance_uid, job.study_uid)
-
-
-def _not_analysed(header: Header, reason: Reason) -> ImageReading:
-    return ImageReading(header.sop_instance_uid, Category.NOT_ANALYSED, reason, header=header)
-
-
-def _presentation_first(headers: Sequence[Header]) -> list[int]:
-    """Return the images' places, those for processing last: they count where no other does."""
-    return sorted(range(len(headers)), key=lambda index: headers[index].for_processing)
-
-
-def _has_presentation(opened: OpenStudy, raw: Header) -> bool:
-    """Tell whether the same view of the same side is ready to be read, made for presentation."""
-    headers = (opened.images[prepared.index].header for prepared in opened.ready)
-    return any(
-        (one.view, one.side) == (raw.view, raw.side) and not one.for_processing
-        for one in headers
-        if one is not None
-    )
 
 
 def _context(job: Job) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Why an image cannot be read."""
 
-from daemon.errors import Rejected
+from daemon.errors import Rejected, Strained
 from daemon.reasons import Reason
 
 
@@ -13,3 +13,7 @@ class NotReadable(Rejected):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+class FileUnavailable(Strained):
+    """The disk does not give one file now."""

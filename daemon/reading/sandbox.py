@@ -34,9 +34,9 @@ from typing import IO, Any, Literal
 from pydantic import ValidationError
 
 from daemon.dicom.header import Header
-from daemon.errors import Unavailable
+from daemon.errors import Strained, Unavailable
 from daemon.reading.decoded import Decoded, decoded_from
-from daemon.reading.refused import NotReadable
+from daemon.reading.refused import FileUnavailable, NotReadable
 from daemon.records import Reason
 from daemon.settings import Reading
 
@@ -143,10 +143,10 @@ class Decoder:
                 try:
                     answer = self._ask(what, file, cpu_s, within_s)
                 except _KilledFromOutside as error:
-                    raise Unavailable("the decoder was killed from outside twice") from error
+                    raise Strained("the decoder was killed from outside twice") from error
         description = answer[0]
         if "unavailable" in description:
-            raise Unavailable(f"spool: {description['unavailable']}")
+            raise FileUnavailable(f"spool: {description['unavailable']}")
         if "reason" in description:
             raise NotReadable(Reason(description["reason"]), description["detail"])
         return answer
@@ -189,7 +189,7 @@ class Decoder:
         if self._closed:
             raise Unavailable("the decoder was ended")
         if is_overdue and is_patient:
-            raise Unavailable("this machine is too slow to read a header now")
+            raise Strained("this machine is too slow to read a header now")
         if not is_overdue and -code in _FROM_OUTSIDE:
             raise _KilledFromOutside
 

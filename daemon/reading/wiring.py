@@ -2,19 +2,38 @@
 
 import logging
 import os
+from dataclasses import replace
+from pathlib import Path
 
+from daemon import outcome
 from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
 from daemon.reading.flags import DEGRADED, NO_DEVICE
 from daemon.reading.guard import Guard
 from daemon.reading.providers import is_missed
 from daemon.reading.sessions import Session
-from daemon.settings import Reading
-from model.package import ModelPackage
+from daemon.settings import Reading, Settings, resolve
+from model.package import ModelPackage, PackageError, load_package
 
 logger = logging.getLogger(__name__)
 
 _MOST_OPENERS = 4
+
+
+def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
+    """Load the model package that the settings name, judged by the site's operating points.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be used, or does not know a finding of the settings; the message says why.
+    """
+    try:
+        package = load_package(resolve(settings_file, settings.reading.package))
+    except PackageError as error:
+        raise Misconfigured(str(error)) from error
+    findings = outcome.at_site(package.manifest.findings, settings.report.operating_points)
+    return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
 def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker: str) -> Guard:

@@ -4,18 +4,24 @@
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Event
 from typing import TypeVar
 
-from daemon.clock import Clock
+from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
+from daemon.guarded import Said
+from daemon.ledger.leases import Leases
 from daemon.ledger.queue import Queue
 from daemon.logs import study_key
 from daemon.reading.guard import Offline
-from daemon.reading.read import OpenStudy, Reader
+from daemon.reading.lack import Lack, Lacking
+from daemon.reading.opened import OpenStudy
+from daemon.reading.read import Reader
 from daemon.records import HELD, Job, Reason, ResultFile, StudyReading, Withdrawal
 from daemon.settings import Reading
 
@@ -25,6 +31,7 @@ HELD_STUDY = "alert_study_held"
 QUARANTINED = "alert_study_quarantined"
 UNREPORTED = "alert_no_report"
 OFFLINE = "alert_model_offline"
+WAITS_ALONE = "alert_study_waits"
 """Counters in the ledger: what a person should look at, shown by `wristd status`."""
 
 Reporter = Callable[[StudyReading, Withdrawal | None], list[ResultFile]]
@@ -41,7 +48,9 @@ def nobody() -> None:
 class Worker:
     """One reader with its queue; every job it claims ends settled, or queued again.
 
-    `settled` is called whenever there may be results to deliver.
+    What it holds is noted here and in the ledger. When the ledger did not take a change, the two
+    are made to agree as soon as it answers: its absence charges no attempt. `settled` is called
+    whenever there may be results to deliver.
     """
 
     name: str
@@ -50,8 +59,17 @@ class Worker:
     report: Reporter
     destinations: Sequence[str]
     settings: Reading
-    clock: Clock
+    clock: Chronometer
     settled: Callable[[], object] = nobody
+    lack: Lack = field(init=False)
+    _in_hand: dict[int, float] = field(default_factory=dict, init=False)
+    """When the lease of each job in hand was last prolonged, by the stopwatch."""
+    _said: Said = field(default_factory=lambda: Said("the queue of studies"), init=False)
+    _doubt: Event = field(default_factory=Event, init=False)
+    """Set while the ledger may show more in hand than there is."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lack", Lack(self.clock.seconds))
 
     def turn(self) -> bool:
         """Do the next job, if there is one, and say so."""
@@ -73,10 +91,23 @@ class Worker:
         return self.queue.release(self.name)
 
     def claim(self) -> Job | None:
-        """Take the next job, if there is one."""
-        lease = timedelta(seconds=self.settings.lease_s)
-        job = self.queue.claim(self.name, self.clock(), lease)
+        """Take the next job, if there is one and nothing is lacking, the ledger included."""
+        if not self.lack.may_claim():
+            return None
+        try:
+            if self._doubt.is_set():
+                self._doubt.clear()
+                Leases(self.queue.ledger).give_back_all_but(self.name, list(self._in_hand))
+            lease = timedelta(seconds=self.settings.lease_s)
+            job = self.queue.claim(self.name, self.clock.steady(), lease)
+        except Unavailable as error:
+            self._doubt.set()
+            self._said.waits(str(error))
+            return None
+        self._said.worked()
         if job is not None:
+            self._in_hand[job.job_id] = self.clock.seconds()
+            self.lack.claimed()
             logger.debug("study claimed", extra=_context(job))
         return job
 
@@ -110,7 +141,8 @@ class Worker:
 
     def give_back(self, job: Job) -> None:
         """Return a job untouched, because the daemon stops."""
-        self.queue.give_back(job, self.clock())
+        with self._letting_go(job):
+            self.queue.give_back(job)
 
     def _open(self, job: Job) -> OpenStudy | StudyReading:
         crash_point("read:before")
@@ -121,12 +153,16 @@ class Worker:
     def _keep(self, job: Job) -> None:
         """Prolong a lease of which others have used up half: jobs wait for each other here.
 
-        An image may take its own limit of time to decode, and once more in a new child.
+        An image may take its own limit of time to decode, and once more in a new child. A ledger
+        that does not answer takes no lease from anybody.
         """
-        now, lease = self.clock(), timedelta(seconds=self.settings.lease_s)
-        longest = lease + 2 * timedelta(seconds=self.settings.decode_timeout_s)
-        if job.lease_until - now < lease / 2:
-            self.queue.prolong(job, now, longest)
+        now, kept = self.clock.seconds(), self._in_hand.get(job.job_id)
+        if kept is not None and now - kept < self.settings.lease_s / 2:
+            return
+        with suppress(Unavailable):
+            longest = timedelta(seconds=self.settings.silence_s)
+            self.queue.prolong(job, self.clock.steady(), longest)
+            self._in_hand[job.job_id] = now
 
     def _infer(self, study: OpenStudy) -> StudyReading | None:
         return self._attempt(study.job, lambda: self._read(study))
@@ -139,14 +175,17 @@ class Worker:
             return self.reader.unread(study.job, Reason.MODEL_OFFLINE, self.clock())
 
     def _attempt(self, job: Job, step: Callable[[], Result]) -> Result | None:
-        """Do one step of a job; an error costs it an attempt, and the step gives None."""
+        """Do one step of a job; after an error it gives None.
+
+        What is lacking costs time, a defect of ours an attempt; the last one has an outcome.
+        """
         try:
             return step()
         except (Unavailable, OSError, MemoryError) as error:
-            self._try_later(job, error)
-        except Exception as error:  # a defect of ours costs an attempt; the last one has an outcome
+            self._lacked(job, error)
+        except Exception as error:
             logger.exception("reading failed", extra=_context(job))
-            self._try_later(job, error)
+            self._try_later(job, type(error).__name__)
         return None
 
     def _settle(self, job: Job, reading: StudyReading) -> None:
@@ -156,7 +195,6 @@ class Worker:
         logger.debug("results written", extra=_context(job))
         crash_point("report:before-finish")
         if not self._finish(job, reading, results):
-            logger.warning("lease lost: another worker has the study", extra=_context(job))
             return
         crash_point("report:after-finish")
         held = reading.reason in HELD
@@ -166,34 +204,79 @@ class Worker:
         level = logging.WARNING if held else logging.INFO
         logger.log(level, "read: %s, %d results", words, len(results), extra=_context(job))
 
-    def _try_later(self, job: Job, error: Exception) -> None:
-        now = self.clock()
-        logger.warning("attempt failed: %s", type(error).__name__, extra=_context(job))
+    def _finish(self, job: Job, reading: StudyReading, results: Sequence[ResultFile]) -> bool:
+        """Settle a job in the ledger; False when another worker has it."""
+        has = self.queue.finish(job, reading, results, self.destinations, self.clock())
+        self._in_hand.pop(job.job_id, None)
+        if not has:
+            logger.warning("lease lost: another worker has the study", extra=_context(job))
+            return False
+        self.settled()
+        is_read = reading.reason is not Reason.FAILED_REPEATEDLY
+        if due := self.lack.settled(job.job_id, is_read=is_read):
+            with suppress(Unavailable):  # their time comes anyhow
+                self.queue.hurry(due)
+        return True
+
+    def _lacked(self, job: Job, error: Exception) -> None:
+        lacking = self.lack.failed(job.job_id, error)
+        if lacking.is_its_own:
+            self._try_later(job, lacking.cause)
+        else:
+            self._put_off(job, lacking)
+
+    def _put_off(self, job: Job, lacking: Lacking) -> None:
+        """Give a job back that something outside has failed; it is charged with no attempt."""
+        if lacking.alone:
+            words = "the study waits %.0f s while others are read: %s"
+            logger.warning(words, lacking.wait_s, lacking.cause, extra=_context(job))
+        with self._letting_go(job):
+            self.queue.put_off(job, lacking.cause, self._after(lacking.wait_s))
+            if lacking.is_to_be_told:
+                self.queue.ledger.count(WAITS_ALONE)
+
+    def _try_later(self, job: Job, detail: str) -> None:
+        logger.warning("attempt failed: %s", detail, extra=_context(job))
         if job.attempt >= self.settings.max_attempts:
             self._give_up(job, Reason.FAILED_REPEATEDLY)
             return
-        not_before = now + timedelta(seconds=self.settings.retry_delay_s)
-        self.queue.retry(job, f"{type(error).__name__}", now, not_before)
+        with self._letting_go(job):
+            self.queue.retry(job, detail, self._after(self.settings.retry_delay_s))
 
     def _give_up(self, job: Job, reason: Reason) -> None:
-        """Settle a study that cannot be read: it still gets its explicit outcome, and a report."""
-        logger.error("study quarantined: %s", reason, extra=_context(job))
-        self.queue.ledger.count(QUARANTINED)
+        """Settle a study that cannot be read: it still gets its explicit outcome, and a report.
+
+        Where disk or ledger do not take them now, that comes later.
+        """
         reading = self.reader.unread(job, reason, self.clock())
         try:
-            results = self.report(reading, job.withdrawal)
-        except Exception:  # a disk that is full, or a defect in the report of last resort
+            if self._finish(job, reading, self._last_results(job, reading)):
+                logger.error("study quarantined: %s", reason, extra=_context(job))
+                self.queue.ledger.count(QUARANTINED)
+        except (Unavailable, OSError) as error:
+            self._put_off(job, self.lack.failed(job.job_id, error))
+
+    def _last_results(self, job: Job, reading: StudyReading) -> list[ResultFile]:
+        try:
+            return self.report(reading, job.withdrawal)
+        except (Unavailable, OSError):
+            raise
+        except Exception:  # a defect in the report of last resort
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
-            results = []
-        self._finish(job, reading, results)
+            return []
 
-    def _finish(self, job: Job, reading: StudyReading, results: list[ResultFile]) -> bool:
-        """Write what became of a job, and say so; False when its lease was lost."""
-        is_ours = self.queue.finish(job, reading, results, self.destinations, self.clock())
-        if is_ours:
-            self.settled()
-        return is_ours
+    @contextmanager
+    def _letting_go(self, job: Job) -> Iterator[None]:
+        """Take a job out of hand; if the ledger does not note it now, it does before a claim."""
+        self._in_hand.pop(job.job_id, None)
+        try:
+            yield
+        except Unavailable:
+            self._doubt.set()
+
+    def _after(self, seconds: float) -> datetime:
+        return self.clock.steady() + timedelta(seconds=seconds)
 
 
 def _context(job: Job) -> dict[str, object]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from daemon.durable import sync_folder
-from daemon.errors import Unavailable
+from daemon.errors import Unavailable, system_words
 from daemon.logs import study_key
 from daemon.records import ResultFile
 from daemon.results.attempt import LeftOut, attempt, refuse
@@ -89,7 +89,7 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"outbox: {error.strerror or type(error).__name__}") from error
+        raise Unavailable(f"outbox: {system_words(error)}") from error
 
 
 def _name(result: ResultObject) -> str:

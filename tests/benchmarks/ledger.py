@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, insert, update
 
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.ledger.states import JobState
@@ -101,7 +102,7 @@ def _job(number: int) -> dict[str, object]:
 
 def costs(ledger: Ledger, first: int, repeats: int) -> dict[str, float]:
     """Return the median time of each operation, ms; studies are numbered from `first`."""
-    queue = Queue(ledger)
+    queue, leases = Queue(ledger), Leases(ledger)
     numbers = iter(range(first, first + 100_000))
 
     def claim() -> None:
@@ -129,7 +130,7 @@ def costs(ledger: Ledger, first: int, repeats: int) -> dict[str, float]:
         "record new": lambda: ledger.record([arrival(next(numbers))]),
         "record duplicate": lambda: ledger.record([arrival(first)]),
         "record 16": lambda: ledger.record([arrival(next(numbers)) for _ in range(16)]),
-        "expire leases": lambda: queue.expire_leases(NOW),
+        "expire leases": lambda: leases.expire(leases.running()),
         "count": lambda: ledger.count("benchmark"),
     }
     for name, operation in operations.items():

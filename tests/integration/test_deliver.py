@@ -15,6 +15,8 @@ from tests.fakes import Archive
 from tests.office import PATIENCE, STUDY, Office
 from tests.tools import free_port
 
+YEAR_S = 365 * 86400.0
+
 
 @pytest.fixture
 def office(tmp_path):
@@ -170,12 +172,37 @@ def test_a_damaged_result_file_is_parked_and_the_rest_delivered(office):
     assert office.states() == ["parked", "delivered"]
 
 
-def test_what_is_too_old_is_given_up_and_said(office, caplog):
+def test_what_was_tried_for_too_long_is_given_up_and_said(office, caplog):
     away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    courier = office.courier(away)
+    courier.turn(office.clock.steady())
     office.clock.advance(PATIENCE.give_up_after_s)
-    office.turn(away)
+    courier.turn(office.clock.steady())
     assert office.states() == ["parked", "parked"]
     assert "given up" in caplog.text
+
+
+@pytest.mark.parametrize("jump_s", [-YEAR_S, -3600.0, 3600.0, YEAR_S])
+def test_a_clock_that_is_set_gives_nothing_up_and_changes_no_wait(office, jump_s):
+    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    courier = office.courier(away)
+    assert courier.turn(office.clock.steady()) == 2
+    office.clock.set_by(jump_s)
+    assert courier.turn(office.clock.steady()) == 0
+    office.clock.advance(PATIENCE.first_delay_s)
+    assert courier.turn(office.clock.steady()) == 2
+    office.clock.set_by(jump_s)
+    office.clock.advance(PATIENCE.max_delay_s)
+    with Archive(port=away.port):
+        assert courier.turn(office.clock.steady()) == 2
+    assert office.states() == ["delivered", "delivered"]
+
+
+def test_a_daemon_that_was_off_for_a_year_tries_before_it_gives_up(office):
+    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    office.clock.advance(YEAR_S)
+    office.turn(away)
+    assert office.states() == ["pending", "pending"]
 
 
 def test_one_destination_away_does_not_hold_back_another(tmp_path):

@@ -9,6 +9,7 @@ from daemon.dicom.header import Header
 from daemon.ledger.decisions import Decisions
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.inputs import Inputs
+from daemon.ledger.leases import Leases
 from daemon.ledger.overview import study_states
 from daemon.ledger.standing import WITHDRAWAL
 from daemon.ledger.withdrawals import Withdrawals
@@ -127,7 +128,7 @@ def test_without_a_note_nothing_is_withdrawn(site):
 def test_a_job_that_lost_its_lease_withdraws_nothing(site):
     site.done(site.sent("a", ANN), "2.25.1")
     job = site.sent("b", BEA)
-    site.queue.expire_leases(LATER)
+    Leases(site.ledger).expire(Leases(site.ledger).running())
     note = replace(result("2.25.9"), kind=WITHDRAWAL)
     assert not site.queue.finish(job, reading(), [note], ["pacs"], NOW)
     assert site.due() == site.standing() == ["2.25.1"]

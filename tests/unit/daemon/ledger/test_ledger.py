@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, select
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, study_states
 from daemon.ledger.queue import Queue
@@ -144,7 +145,7 @@ def test_a_lost_lease_settles_nothing(ledger, queue):
     first = queue.claim("one", NOW, LEASE)
     later = NOW + timedelta(seconds=61)
     assert queue.claim("two", later, LEASE) is None
-    queue.expire_leases(later)
+    Leases(queue.ledger).expire(Leases(queue.ledger).running())
     second = queue.claim("two", later, LEASE)
     assert second.attempt == 2
     assert not queue.finish(first, reading(), [result()], ["pacs"], later)
@@ -155,7 +156,7 @@ def test_a_lost_lease_settles_nothing(ledger, queue):
 def test_a_job_put_off_is_claimed_when_its_time_has_come(ledger, queue):
     one_job(ledger, queue)
     job = queue.claim("w", NOW, LEASE)
-    assert queue.retry(job, "OSError", NOW, NOW + timedelta(seconds=30))
+    assert queue.retry(job, "OSError", NOW + timedelta(seconds=30))
     assert queue.claim("w", NOW + timedelta(seconds=29), LEASE) is None
     assert queue.claim("w", NOW + timedelta(seconds=30), LEASE).attempt == 2
 
@@ -163,9 +164,14 @@ def test_a_job_put_off_is_claimed_when_its_time_has_come(ledger, queue):
 def test_expired_leases_and_the_jobs_of_a_stopped_worker_are_queued_again(ledger, queue):
     one_job(ledger, queue)
     queue.claim("w", NOW, LEASE)
-    assert queue.expire_leases(NOW) == 0
-    assert queue.expire_leases(NOW + timedelta(seconds=61)) == 1
-    queue.claim("w", NOW, LEASE)
+    leases = Leases(ledger)
+    before = leases.running()
+    assert leases.expire(before) == 1
+    job = queue.claim("w", NOW, LEASE)
+    assert leases.expire(before) == 0
+    queue.prolong(job, NOW, 2 * LEASE)
+    [lease] = leases.running()
+    assert lease.until == NOW + 2 * LEASE
     assert queue.release("another") == 0
     assert queue.release("w") == 1
 
@@ -310,7 +316,7 @@ def test_a_damaged_ledger_is_refused_and_left_alone(tmp_path):
 def test_a_locked_database_is_unavailable_not_lost(tmp_path):
     one = Ledger(tmp_path / "l.sqlite", busy_timeout_s=0.05)
     other = Ledger(tmp_path / "l.sqlite", busy_timeout_s=0.05)
-    with one.transaction(), pytest.raises(Unavailable, match="OperationalError"):
+    with one.transaction(), pytest.raises(Unavailable, match="another process keeps it locked"):
         other.record([arrival()])
     assert other.record([arrival()]) == [Receipt.NEW]
     one.close()

@@ -153,7 +153,7 @@ def test_no_job_is_read_after_a_newer_one_of_its_study(ledger, queue):  # noqa: 
     ledger.record([arrival(content="b")])
     [study] = ledger.waiting()
     newer = queue.enqueue(study.study_id, "recipe", NOW)
-    assert queue.retry(old, "OSError", NOW, NOW)
+    assert queue.retry(old, "OSError", NOW)
     assert queue.claim("w", NOW, LEASE).job_id == newer
     with ledger.snapshot() as connection:
         row = connection.execute(select(JobRow.state, JobRow.worker).order_by(JobRow.id)).first()

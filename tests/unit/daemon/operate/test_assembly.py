@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 from typing_extensions import override
 
+from daemon.errors import Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.operate.upkeep import Upkeep
@@ -53,12 +54,15 @@ class Desk:
             lambda: self.sending,
         )
         self.defects = []
+        self.not_given = []
         self.described = []
 
     def _describe(self, file, named):
         self.described.append(file.name)
         if file.name in self.defects:
             raise ZeroDivisionError
+        if file.name in self.not_given:
+            raise Unavailable("spool: Input/output error")
         return describe_here(file, named)
 
     def receive(self, view, number=1, calling_ae="MODALITY", study="1", **extra):
@@ -201,3 +205,24 @@ def test_a_view_that_is_only_coded_counts_as_there(desk):
     at = desk(needed_views=("LAT",))
     at.receive("LAT", ViewPosition="")
     assert at.after(30).reason is None
+
+
+def test_one_header_that_the_disk_does_not_give_holds_up_its_study_for_moments_only(desk, caplog):
+    at = desk()
+    at.receive("PA")
+    at.receive("LAT", number=2)
+    at.not_given = ["1.dcm"]
+    assert at.after(30) is None
+    assert at.after(1) is None
+    assert len(at.after(1).instances) == 2
+    assert caplog.text.count("a header waits: spool: Input/output error") == 1
+
+
+def test_a_study_of_which_no_header_is_known_waits_for_the_disk(desk):
+    at = desk()
+    at.receive("PA")
+    at.not_given = ["1.dcm"]
+    for _ in range(30):
+        assert at.after(20) is None
+    at.not_given = []
+    assert at.after(1).instances[0].header is not None

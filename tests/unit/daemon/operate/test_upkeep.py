@@ -1,20 +1,21 @@
-"""The clock work, stepped by hand."""
+"""When the assembly looks again, and how leases are watched: stepped by hand."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from threading import Event
+from datetime import timedelta
 
 import pytest
 
-from daemon.errors import Unavailable
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
-from daemon.operate.upkeep import Upkeep, start_clockwork
+from daemon.operate.leases import LeaseWatch
+from daemon.operate.upkeep import Upkeep
 from daemon.records import Arrival
 from daemon.settings import Assembly
+from tests.fakes import FrozenClock
 
-NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+HOUR, YEAR = 3600.0, 365 * 86400.0
+LEASE = timedelta(seconds=60)
 
 
 @pytest.fixture
@@ -24,75 +25,111 @@ def ledger(tmp_path):
     opened.close()
 
 
-def upkeep_at(ledger, now):
+@pytest.fixture
+def clock():
+    return FrozenClock()
+
+
+def upkeep_of(ledger, clock, tmp_path, sending=()):
+    rule = Assembly(quiet_period_s=30.0, hard_cap_s=900.0)
     return Upkeep(
         ledger,
         Queue(ledger),
-        Assembly(quiet_period_s=30.0),
+        rule,
         "recipe",
-        lambda: now,
-        Path("spool"),
+        clock,
+        tmp_path,
         lambda _file, named: named,
+        lambda: sending,
     )
 
 
-def test_a_study_is_queued_once_its_quiet_period_is_over(ledger):
-    ledger.record(
-        [Arrival("1.2", "1.2.1", "1.3", "1.2.840", "p", "a" * 64, "f.dcm", 1, "MOD", NOW)]
-    )
-    upkeep_at(ledger, NOW + timedelta(seconds=29)).assemble()
-    assert len(ledger.waiting()) == 1
-    upkeep_at(ledger, NOW + timedelta(seconds=30)).assemble()
+def arrive(ledger, clock, study="1.2"):
+    values = (f"{study}.1", "1.3", "1.2.840", "p", "a" * 64, "f.dcm", 1, "MOD")
+    ledger.record([Arrival(study, *values, clock())])
+
+
+def test_a_sweep_says_when_the_next_study_is_due_and_takes_it_then(ledger, clock, tmp_path):
+    upkeep = upkeep_of(ledger, clock, tmp_path)
+    assert upkeep.assemble() is None
+    arrive(ledger, clock)
+    clock.advance(12.0)
+    arrive(ledger, clock, "1.3")
+    assert upkeep.assemble() == pytest.approx(18.0)
+    clock.advance(18.0)
+    assert upkeep.assemble() == pytest.approx(12.0)
+    clock.advance(12.0)
+    assert upkeep.assemble() is None
     assert ledger.waiting() == []
-    assert Queue(ledger).claim("w", NOW + timedelta(seconds=31), timedelta(seconds=5)) is not None
 
 
-def test_assembly_says_in_how_many_seconds_the_next_study_is_due(ledger):
-    assert upkeep_at(ledger, NOW).assemble() is None
-    for number, seconds in enumerate((0, 10)):
-        at = NOW + timedelta(seconds=seconds)
-        uids = (f"1.{number}", f"1.{number}.1")
-        ledger.record([Arrival(*uids, "1.3", "1.2.840", "p", "a" * 64, "f.dcm", 1, "MOD", at)])
-    assert upkeep_at(ledger, NOW + timedelta(seconds=12)).assemble() == 18.0
-    assert upkeep_at(ledger, NOW + timedelta(seconds=30)).assemble() == 10.0
-    assert len(ledger.waiting()) == 1
-
-
-def test_whoever_reads_is_told_of_each_job_that_was_queued(ledger):
-    ledger.record(
-        [Arrival("1.2", "1.2.1", "1.3", "1.2.840", "p", "a" * 64, "f.dcm", 1, "MOD", NOW)]
-    )
+def test_whoever_reads_is_told_of_each_job_that_was_queued(ledger, clock, tmp_path):
+    arrive(ledger, clock)
     told = []
     upkeep = replace(
-        upkeep_at(ledger, NOW + timedelta(seconds=30)),
-        queued=lambda: told.append(len(ledger.waiting())),
+        upkeep_of(ledger, clock, tmp_path), queued=lambda: told.append(len(ledger.waiting()))
     )
+    clock.advance(30.0)
     upkeep.assemble()
     upkeep.assemble()
     assert told == [0]
 
 
-def test_a_study_that_is_due_and_cannot_be_taken_yet_is_not_looked_at_without_a_rest(ledger):
-    ledger.record(
-        [Arrival("1.2", "1.2.1", "1.3", "1.2.840", "p", "a" * 64, "f.dcm", 1, "MOD", NOW)]
-    )
-    upkeep = replace(upkeep_at(ledger, NOW + timedelta(seconds=40)), being_sent=lambda: {"1.2"})
-    assert upkeep.assemble() is None
-    assert len(ledger.waiting()) == 1
+def test_a_study_that_is_being_sent_is_due_at_the_hard_cap(ledger, clock, tmp_path):
+    arrive(ledger, clock)
+    upkeep = upkeep_of(ledger, clock, tmp_path, {"1.2"})
+    clock.advance(100.0)
+    assert upkeep.assemble() == pytest.approx(800.0)
 
 
-def test_a_turn_that_fails_is_tried_again_at_the_next_bell():
-    rung = Event()
-    calls = []
+@pytest.fixture
+def claimed(ledger, clock, tmp_path):
+    """A queue with one job that a worker holds."""
+    arrive(ledger, clock)
+    clock.advance(30.0)
+    upkeep_of(ledger, clock, tmp_path).assemble()
+    queue = Queue(ledger)
+    return queue, queue.claim("w", clock.steady(), LEASE)
 
-    def turn():
-        calls.append(1)
-        if len(calls) == 1:
-            raise Unavailable("not now")
-        if len(calls) == 2:
-            raise ZeroDivisionError
-        rung.set()
 
-    clockwork = start_clockwork({turn: 0.01})
-    assert rung.wait(5)
-    clockwork.shutdown()
+def test_a_worker_that_falls_silent_loses_its_job(claimed, clock):
+    queue, _job = claimed
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
+    for _ in range(5):
+        assert leases.turn() == 0
+        clock.advance(15.0)
+    assert leases.turn() == 1
+    assert queue.claim("another", clock.steady(), LEASE).attempt == 2
+
+
+def test_a_worker_that_prolongs_its_lease_keeps_its_job(claimed, clock):
+    queue, job = claimed
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
+    for _ in range(20):
+        assert leases.turn() == 0
+        clock.advance(25.0)
+        assert leases.turn() == 0
+        clock.advance(25.0)
+        assert queue.prolong(job, clock.steady(), LEASE)
+
+
+@pytest.mark.parametrize("jump", [-YEAR, -HOUR, HOUR, YEAR])
+def test_a_clock_that_is_set_expires_no_lease_early_and_holds_none(claimed, clock, jump):
+    queue, _job = claimed
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
+    leases.turn()
+    clock.set_by(jump)
+    clock.advance(15.0)
+    assert leases.turn() == 0
+    for _ in range(4):
+        clock.advance(15.0)
+        expired = leases.turn()
+    assert expired == 1
+
+
+def test_a_watch_that_was_stopped_itself_blames_no_worker(claimed, clock):
+    queue, _job = claimed
+    leases = LeaseWatch(Leases(queue.ledger), 60.0, clock.seconds)
+    leases.turn()
+    clock.advance(HOUR)
+    assert leases.turn() == 0

@@ -8,10 +8,10 @@ from pydicom import Dataset
 from daemon.errors import Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
+from daemon.peers import Pull
 from daemon.pull.criteria import Criteria
 from daemon.pull.fetch import MAX_ATTEMPTS, Fetcher
 from daemon.pull.night import Night, criteria_for, is_inside
-from daemon.settings import Pull
 from tests.fakes import FrozenClock
 
 

@@ -1,33 +1,105 @@
-"""When a study is complete."""
+"""When a study is complete, whatever the wall clock does meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.reading.assemble import is_complete
+from daemon.reading.assemble import Patience
 from daemon.records import WaitingStudy
 from daemon.settings import Assembly
 
 RULE = Assembly(quiet_period_s=30.0, hard_cap_s=300.0)
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+HOUR, YEAR = 3600.0, 365 * 86400.0
 
 
-@pytest.mark.parametrize(
-    ("since_first_s", "since_last_s", "complete"),
-    [
-        pytest.param(100, 29.9, False, id="an instance came within the quiet period"),
-        pytest.param(100, 30, True, id="quiet for long enough"),
-        pytest.param(299, 1, False, id="busy, and the hard cap is not reached"),
-        pytest.param(300, 1, True, id="busy, but the hard cap is reached"),
-        pytest.param(-10, -10, False, id="the clock stepped back a little"),
-        pytest.param(-9999, -9999, True, id="the clock stepped back by hours"),
-    ],
-)
-def test_a_study_is_complete_when_quiet_or_overdue(since_first_s, since_last_s, complete):
-    study = WaitingStudy(
-        study_id=1,
-        study_uid="1.2",
-        waiting_since=NOW - timedelta(seconds=since_first_s),
-        last_arrival_at=NOW - timedelta(seconds=since_last_s),
-    )
-    assert is_complete(study, NOW, RULE) is complete
+def at(seconds):
+    return NOW + timedelta(seconds=seconds)
+
+
+def study(first_s, last_s=None):
+    last_s = first_s if last_s is None else last_s
+    return WaitingStudy(1, "1.2", waiting_since=at(first_s), last_arrival_at=at(last_s))
+
+
+class Sweep:
+    """Looks at one study, with a wall clock that can be set."""
+
+    def __init__(self):
+        self.patience = Patience(RULE)
+        self.set_by = 0.0
+
+    def left(self, seconds, waiting, *, sending=False):
+        self.patience.look([waiting], at(seconds + self.set_by), seconds)
+        return self.patience.left_s(1, is_being_sent=sending)
+
+
+@pytest.fixture
+def sweep():
+    return Sweep()
+
+
+def test_the_quiet_period_counts_from_the_arrival_and_not_from_the_sweep_that_sees_it(sweep):
+    sweep.left(0, study(-1000))
+    assert sweep.left(10, study(9.25)) == pytest.approx(29.25)
+    assert sweep.left(39, study(9.25)) == pytest.approx(0.25)
+    assert sweep.left(40, study(9.25)) <= 0
+
+
+def test_each_arrival_starts_the_quiet_period_again_until_the_hard_cap(sweep):
+    sweep.left(0, study(0))
+    for second in range(10, 300, 10):
+        assert 0 < sweep.left(second, study(0, second)) <= 30.0
+    assert sweep.left(300, study(0, 300)) <= 0
+
+
+def test_while_a_study_is_being_sent_only_the_hard_cap_ends_the_wait(sweep):
+    sweep.left(0, study(0))
+    assert sweep.left(100, study(0), sending=True) == pytest.approx(200.0)
+    assert sweep.left(100, study(0)) <= 0
+    assert sweep.left(300, study(0), sending=True) <= 0
+
+
+def test_a_start_makes_nothing_wait_again(sweep):
+    assert sweep.left(0, study(-29)) == pytest.approx(1.0)
+    assert Sweep().left(0, study(-31)) <= 0
+
+
+def test_a_start_with_a_clock_that_went_back_waits_one_quiet_period(sweep):
+    assert sweep.left(0, study(HOUR)) == pytest.approx(30.0)
+    assert sweep.left(30, study(HOUR)) <= 0
+
+
+@pytest.mark.parametrize("jump", [-YEAR, -HOUR, -5.0, 5.0, HOUR, YEAR])
+def test_a_clock_that_is_set_while_a_study_waits_changes_nothing(sweep, jump):
+    sweep.left(0, study(0))
+    sweep.left(10, study(0, 9.5))
+    sweep.set_by = jump
+    assert sweep.left(39, study(0, 9.5)) == pytest.approx(0.5)
+    assert sweep.left(39.5, study(0, 9.5)) <= 0
+
+
+@pytest.mark.parametrize("jump", [-YEAR, -HOUR, -5.0, 5.0, HOUR, YEAR])
+def test_a_clock_that_is_set_between_an_arrival_and_the_sweep_costs_no_more_than_the_sweep(
+    sweep, jump
+):
+    sweep.left(0, study(0))
+    sweep.set_by = jump
+    assert sweep.left(1, study(0, 0.5)) == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("jump", [-YEAR, -HOUR, HOUR, YEAR])
+def test_what_arrives_after_the_clock_was_set_waits_as_long_as_ever(sweep, jump):
+    sweep.left(0, study(0))
+    sweep.set_by = jump
+    arrived = study(0, 20.5 + jump)
+    sweep.left(20, study(0))
+    assert sweep.left(21, arrived) == pytest.approx(29.5)
+    assert sweep.left(50.5, arrived) <= 0
+
+
+def test_a_study_that_waits_no_more_is_forgotten(sweep):
+    sweep.left(0, study(0))
+    sweep.patience.look([], at(1), 1.0)
+    with pytest.raises(KeyError):
+        sweep.patience.left_s(1)

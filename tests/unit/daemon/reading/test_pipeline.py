@@ -9,11 +9,13 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from daemon.clock import utc_now
+from daemon.clock import Chronometer, utc_now
 from daemon.errors import Unavailable
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
+from daemon.operate.leases import LeaseWatch
 from daemon.reading.guard import Offline
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.sessions import NetworkOutput
@@ -22,6 +24,7 @@ from daemon.records import Arrival
 from daemon.settings import Reading
 from model.package import write_package
 from tests import opening, phantoms
+from tests.fakes import FrozenClock
 from tests.graphs import tiny_manifest, write_graph
 from tests.objects import dx, save
 from tests.tools import wait_until
@@ -66,6 +69,7 @@ class Site:
         self.opened = threading.Semaphore(0)
         self.settled = threading.Semaphore(0)
         self.hold = None
+        self.clock = Chronometer()
 
     def _decode(self, file):
         self.opened.release()
@@ -89,7 +93,7 @@ class Site:
 
     def worker(self, **settings):
         chosen = Reading(**{"retry_delay_s": 0.05, "batch_wait_s": 0.2, **settings})
-        parts = ("w", self.queue, self.reader, self._report, ["pacs"], chosen, utc_now)
+        parts = ("w", self.queue, self.reader, self._report, ["pacs"], chosen, self.clock)
         return Worker(*parts, settled=self.settled.release)
 
     def states(self):
@@ -233,13 +237,18 @@ def test_without_a_device_studies_are_answered_and_kept_for_a_replay(site):
 
 
 def test_a_job_that_waited_long_for_others_gets_its_lease_prolonged(site):
+    site.clock = FrozenClock()
     worker = site.worker(lease_s=30.0)
-    job = site.queue.claim("w", utc_now() - timedelta(seconds=20), timedelta(seconds=30))
-    opened = worker.open(job)
+    leases = LeaseWatch(Leases(site.ledger), worker.settings.silence_s, site.clock.seconds)
+    job = worker.claim()
+    for _ in range(20):  # what it waits for takes three times as long as it may be silent
+        leases.turn()
+        site.clock.advance(29.0)
+        opened = worker.open(job)
     [(_, reading)] = worker.infer([opened])
-    assert site.queue.expire_leases(utc_now() + timedelta(seconds=20)) == 0
     worker.settle(job, reading)
-    assert site.states().count("done") == 1
+    [done] = [state for state in study_states(site.ledger, 100) if state.state == "done"]
+    assert done.attempts == 1
 
 
 def settle(site, number):

@@ -8,10 +8,12 @@ import pytest
 
 from daemon.dicom.parse import read_header
 from daemon.errors import Unavailable
+from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.queue import Queue
 from daemon.reading.refused import NotReadable
+from daemon.reading.sandbox import Decoders
 from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker
 from daemon.records import Arrival, Category, Instance, Job, Reason
@@ -19,6 +21,7 @@ from daemon.settings import Reading
 from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
 from model.pixels import CONTRACT_VERSION, PixelProfile
 from tests import opening, phantoms
+from tests.fakes import FrozenClock
 from tests.objects import EXAM, Patient, dx, save
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -218,6 +221,56 @@ def test_more_images_than_a_batch_are_all_read(tmp_path, package, picture):
     assert [image.category for image in made.images] == [Category.POSITIVE] * 10
 
 
+def spoil(file):
+    """Let the disk not give a file any more."""
+    file.unlink()
+    file.mkdir()
+
+
+def in_a_child(package, tmp_path, decoders):
+    made = reader(package, tmp_path)
+    return replace(made, decode=decoders.decode, describe=decoders.describe)
+
+
+def test_a_file_that_the_disk_does_not_give_costs_its_image_and_not_the_others(
+    tmp_path, package, picture, decoders, caplog
+):
+    study = job(tmp_path, dx(picture), dx(picture, number=2))
+    spoil(tmp_path / "0.dcm")
+    made = in_a_child(package, tmp_path, decoders).read(study, NOW)
+    assert made.category is Category.POSITIVE
+    assert [image.reason for image in made.images] == [Reason.UNREADABLE, None]
+    assert "not analysed: spool: " in caplog.text
+
+
+def test_a_disk_that_gives_no_file_of_a_study_at_all_is_waited_for(
+    tmp_path, package, picture, decoders
+):
+    study = job(tmp_path, dx(picture), dx(picture, number=2))
+    spoil(tmp_path / "0.dcm")
+    spoil(tmp_path / "1.dcm")
+    with pytest.raises(Unavailable, match="spool: "):
+        in_a_child(package, tmp_path, decoders).read(study, NOW)
+
+
+def test_an_image_of_which_not_even_the_header_can_be_read_costs_no_other(
+    tmp_path, package, picture, decoders
+):
+    study = job(tmp_path, dx(picture), dx(picture, number=2))
+    spoil(tmp_path / "0.dcm")
+    nameless = replace(study.instances[0], header=None)
+    study = replace(study, instances=(nameless, study.instances[1]))
+    made = in_a_child(package, tmp_path, decoders).read(study, NOW)
+    assert [image.category for image in made.images] == [Category.NOT_ANALYSED, Category.POSITIVE]
+
+
+@pytest.fixture
+def decoders():
+    opened = Decoders(Reading(), 1)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def queue(tmp_path, picture):
     save(dx(picture), tmp_path / "0.dcm")
@@ -234,7 +287,7 @@ def queue(tmp_path, picture):
 
 def worker(queue, made_reader, report, at=NOW):
     settings = Reading(max_attempts=2, retry_delay_s=10.0)
-    return Worker("w", queue, made_reader, report, ["pacs"], settings, lambda: at)
+    return Worker("w", queue, made_reader, report, ["pacs"], settings, FrozenClock(at))
 
 
 def test_a_turn_settles_one_job_and_says_so(tmp_path, package, queue):
@@ -260,7 +313,7 @@ def test_a_failing_study_is_tried_again_then_quarantined_with_an_outcome(tmp_pat
 def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queue):
     for minute in (0, 2):
         queue.claim("w", NOW + timedelta(minutes=minute), timedelta(seconds=60))
-        queue.expire_leases(NOW + timedelta(minutes=minute + 1, seconds=1))
+        Leases(queue.ledger).expire(Leases(queue.ledger).running())
     later = NOW + timedelta(minutes=5)
     worker(queue, reader(package, tmp_path), lambda _r, _s: [], later).turn()
     [state] = study_states(queue.ledger)
