@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
+from time import monotonic
 from typing import TypeVar
 
 from daemon.guarded import guarded
@@ -29,6 +30,8 @@ Item = TypeVar("Item")
 LOOK_AGAIN_S = 3.0
 """What nobody rings for is found after so long: a job that was put off, or of another process."""
 _AFTER_FAILURE_S = 0.2
+_GLANCE_S = 0.005
+"""Whoever was coming may turn out to be nobody: so often that is asked while a batch forms."""
 _STOP_WITHIN_S = 6.0
 
 
@@ -151,12 +154,14 @@ class Pipeline:
                 self._leave(lost)
 
     def _companions(self, images: int) -> Iterator[OpenStudy]:
-        """Give further studies until a batch is full; where one is coming, wait a moment for it."""
+        """Give further studies until a batch is full; while one is coming, wait a moment for it."""
+        until = monotonic() + self.worker.settings.batch_wait_s
         while images < self.batch_size():
-            wait_s = self.worker.settings.batch_wait_s if self._coming else 0.0
             try:
-                study = self._opened.get(timeout=wait_s)
+                study = self._opened.get(timeout=_GLANCE_S if self._coming else 0.0)
             except Empty:
+                if self._coming and monotonic() < until:
+                    continue
                 return
             if study is None:  # the stop, which is for `_items`
                 self._opened.put(None)

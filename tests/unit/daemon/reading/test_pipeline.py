@@ -289,7 +289,7 @@ def test_a_study_waits_for_no_companions_when_none_are_coming(site, picture):
 
 
 def test_the_report_of_a_quarantined_study_is_rung_for_too(site):
-    site.network.refuses = lambda images: True
+    site.network.error = ZeroDivisionError("a defect")
     with site.running(max_attempts=1):
         settle(site, STUDIES)
     assert site.states() == ["quarantined"] * STUDIES
