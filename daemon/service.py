@@ -5,7 +5,6 @@ pipeline, one for each destination, and the clock work.
 """
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +23,11 @@ from daemon.guarded import guarded, repeat
 from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
-from daemon.ledger.ledger import Ledger
+from daemon.ledger.ledger import Ledger, open_ledger
+from daemon.ledger.places import Places
 from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
+from daemon.operate.neighbours import BEAT_INTERVAL_S, Neighbours
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.upkeep import LEASE_CHECK_INTERVAL_S, Upkeep, start_clockwork
 from daemon.pull.fetch import Fetcher
@@ -45,6 +46,9 @@ from model.package import ModelPackage, PackageError, load_package
 
 logger = logging.getLogger(__name__)
 
+_NAME_LENGTH = 64
+"""Of a worker, in the ledger."""
+
 STOP_WITHIN_S = 8.0
 """systemd and operators expect an end within ten seconds of SIGTERM."""
 
@@ -61,6 +65,7 @@ class Service:
     pipeline: Pipeline
     couriers: Sequence[Courier]
     safekeeping: Safekeeping
+    neighbours: Neighbours
     upkeep: Upkeep
     purge: Purge
     night: Night
@@ -75,6 +80,7 @@ class Service:
             undo.callback(self.lock.release)
             undo.callback(self.ledger.close)
             undo.callback(self.decoders.close)
+            self.neighbours.start(self.place)
             self.pipeline.worker.release()
             discard_half_results(self.place.outbox)
             threads = [threading.Thread(target=self.pipeline.run, args=(stop,), name="reading")]
@@ -106,6 +112,7 @@ class Service:
             ("assembly", self.upkeep.assemble, self.settings.assembly.sweep_interval_s),
             ("leases", self.upkeep.expire_leases, LEASE_CHECK_INTERVAL_S),
             ("purge", self.purge.turn, PURGE_INTERVAL_S),
+            ("neighbours", self.neighbours.turn, BEAT_INTERVAL_S),
         ]
 
     def _repeat(self, turn: Callable[[datetime], int], stop: Event) -> None:
@@ -127,8 +134,10 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
     lock = StateLock(place.root)
+    place.home()
     package = open_package(settings, settings_file)
-    ledger = Ledger(settings.ledger.url or place.ledger)
+    ledger = open_ledger(place, settings.ledger)
+    neighbours = Neighbours(Places(ledger), clock)
     pipeline, decoders = _reading(settings, place, package, ledger, clock)
     safekeeping = build_safekeeping(settings, place, ledger, clock)
     receiver = Receiver(settings, place, ledger, clock, safekeeping.answers)
@@ -143,6 +152,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
         pipeline=pipeline,
         couriers=_couriers(settings, place, ledger, clock),
         safekeeping=safekeeping,
+        neighbours=neighbours,
         upkeep=Upkeep(
             ledger=ledger,
             queue=pipeline.worker.queue,
@@ -152,6 +162,7 @@ def build(settings: Settings, settings_file: Path, clock: Clock = utc_now) -> Se
             spool=place.spool,
             describe=decoders.describe,
             being_sent=receiver.being_sent,
+            silent=neighbours.silent,
         ),
         night=Night(settings.pull, list(fetchers.values()), clock),
         purge=Purge(Retention(ledger), place, settings.retention, clock),
@@ -171,7 +182,7 @@ def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[F
     """
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
-    ledger = Ledger(settings.ledger.url or place.ledger)
+    ledger = open_ledger(place, settings.ledger)
     reception = Reception(settings, place, ledger, utc_now)
     try:
         fetchers = build_fetchers(settings, ledger, reception.intake, utc_now)
@@ -209,7 +220,9 @@ def _reading(
     settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Clock
 ) -> tuple[Pipeline, Decoders]:
     """Build the pipeline, and the decoders that it uses."""
-    name = f"{socket.gethostname()}-{settings.node.ae_title}"
+    home = place.home()
+    which = f"{home.uid[:6]}-" if settings.ledger.url else ""
+    name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
     guard = build_guard(settings.reading, package, ledger, name)

@@ -26,13 +26,17 @@ class Commitments:
     ledger: Ledger
 
     def wanted(self, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return what a destination is to be asked about now, reports that never came included."""
+        """Return what a destination is to be asked about now, reports that never came included.
+
+        Of the results that lie here: they can be sent again.
+        """
         with self.ledger.snapshot() as connection:
             return deliveries_where(
                 connection,
                 DeliveryRow.destination == destination,
                 _OPEN,
                 DeliveryRow.ask_again_at <= now,
+                ResultRow.place == self.ledger.place,
                 limit=limit,
             )
 

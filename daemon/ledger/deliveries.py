@@ -34,13 +34,14 @@ class Deliveries:
     ledger: Ledger
 
     def due(self, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return what is to be sent to a destination now: urgent studies first, then oldest."""
+        """Return what is to be sent from here to a destination now: urgent first, then oldest."""
         with self.ledger.snapshot() as connection:
             return deliveries_where(
                 connection,
                 DeliveryRow.state == DeliveryState.PENDING,
                 DeliveryRow.destination == destination,
                 DeliveryRow.not_before <= now,
+                ResultRow.place == self.ledger.place,
                 limit=limit,
             )
 

@@ -39,6 +39,11 @@ def nobody() -> Collection[str]:
     return ()
 
 
+def none_silent() -> Collection[int]:
+    """Name the silent places where there is one place only: none."""
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Upkeep:
     """The turns of the clock work; each can be called by a test.
@@ -53,7 +58,10 @@ class Upkeep:
     describe : callable
         Reads the header of an image, in a child process.
     being_sent : callable
-        Names the studies that an association is sending at the moment.
+        Names the studies that an association is sending at the moment; asked when one of them
+        would be complete.
+    silent : callable
+        Numbers the places whose hosts do not live.
     """
 
     ledger: Ledger
@@ -64,6 +72,7 @@ class Upkeep:
     spool: Path
     describe: Describe
     being_sent: Callable[[], Collection[str]] = nobody
+    silent: Callable[[], Collection[int]] = none_silent
     _failures: Counter[int] = field(default_factory=Counter, init=False)
 
     def assemble(self) -> None:
@@ -75,9 +84,9 @@ class Upkeep:
             Ledger or spool do not answer.
         """
         now = self.clock()
-        waiting = self.ledger.waiting()
-        being_sent = self.being_sent() if waiting else ()
-        for study in waiting:
+        ripe = [one for one in self.ledger.waiting() if is_complete(one, now, self.assembly)]
+        being_sent = self.being_sent() if ripe else ()
+        for study in ripe:
             sending = study.study_uid in being_sent
             if is_complete(study, now, self.assembly, is_being_sent=sending):
                 self._take(study, now)
@@ -104,6 +113,8 @@ class Upkeep:
     def _enqueue(self, study: WaitingStudy, now: datetime) -> None:
         if not self._describe(study) and not is_overdue(study, now, self.assembly):
             return
+        if not self._is_ours(study, now):
+            return
         inputs = Inputs(self.ledger).waiting(study.study_id)
         lacking = set(self.assembly.needed_views) - {
             one.header.view for one in inputs if one.header is not None
@@ -129,17 +140,34 @@ class Upkeep:
                 extra=_about(study) | {"job": job_id},
             )
 
+    def _is_ours(self, study: WaitingStudy, now: datetime) -> bool:
+        """Tell whether this host makes the job: of those that live, the one that has the most.
+
+        Where a silent host has images that we have not, the hard cap is waited for.
+        """
+        holders, ours = Inputs(self.ledger).holders(study.study_id), self.ledger.place
+        silent = {None, *self.silent()}
+        if holders in ([], [ours]):
+            return True
+        if next((one for one in holders if one == ours or one not in silent), None) != ours:
+            return False
+        has_all = Inputs(self.ledger).are_here(study.study_id)
+        return has_all or not silent & set(holders) or is_overdue(study, now, self.assembly)
+
     def _describe(self, study: WaitingStudy) -> bool:
         """Keep in the ledger what the headers say that nobody has read yet.
 
         Returns
         -------
         bool
-            False when the spool does not give one of them now: the reading will see to it.
+            False when the spool does not give one of them now, the reading will see to it; or when
+            another host has it and has not looked yet.
         """
         undescribed = Inputs(self.ledger).undescribed(study.study_id)
         headers: dict[int, str] = {}
         for one in undescribed:
+            if not one.is_here:
+                continue
             named = Header(one.sop_class_uid, one.sop_instance_uid, study.study_uid)
             try:
                 header = self.describe(self.spool / one.file, named)
