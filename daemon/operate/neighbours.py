@@ -17,7 +17,7 @@ from daemon.place import Place
 
 logger = logging.getLogger(__name__)
 
-BEAT_INTERVAL_S = 5.0
+BEAT_INTERVAL_S = 2.0
 SILENT_AFTER_S = 60.0
 """A host that says nothing for so long is not waited for."""
 
