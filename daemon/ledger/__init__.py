@@ -5,6 +5,7 @@ ledger      opening the database, and what intake and operators ask of it
 arrivals    recording what arrives
 queue       jobs: enqueue, claim, finish, fail; overtaken: those that are not read any more
 inputs      what a job is about: of each image the content that counts now
+holding     where files lie; places: the hosts that share a ledger; adoption: what a dead one leaves
 standing    which results stand, what a new reading supersedes or withdraws
 settle      what a finished job writes
 deliveries  due, settled, postponed, parked

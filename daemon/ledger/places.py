@@ -1,10 +1,20 @@
 """The state folders that share a ledger: which live, what each holds, and what comes together."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, SQLColumnExpression, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    SQLColumnExpression,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from daemon.ledger.holding import held_by, is_here, present
@@ -12,6 +22,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import DeliveryState, JobState
 from daemon.ledger.tables import (
     DeliveryRow,
+    InstanceCopyRow,
     InstanceRow,
     JobInputRow,
     JobRow,
@@ -117,6 +128,32 @@ class Places:
         """
         with self.ledger.transaction() as connection:
             return reunite(connection, self.ledger.place, now, StudyRow.id.is_not(None))
+
+    def known_elsewhere(self, files: Sequence[str]) -> int:
+        """Note files that lie here, too, and that the ledger knows of other places.
+
+        They are no arrivals: other content may have taken their place since.
+
+        Parameters
+        ----------
+        files : sequence of str
+            Paths relative to the spool.
+
+        Returns
+        -------
+        int
+            How many of them the ledger knows.
+        """
+        noted = 0
+        for start in range(0, len(files), _AT_ONCE):
+            some = InstanceRow.file.in_(files[start : start + _AT_ONCE])
+            known = select(InstanceRow.id, literal(self.ledger.place)).where(
+                some, ~is_here(self.ledger.place)
+            )
+            with self.ledger.transaction() as connection:
+                new = insert(InstanceCopyRow).from_select(["instance_id", "place"], known)
+                noted += connection.execute(new).rowcount
+        return noted
 
     def take_unplaced(
         self, has_input: Callable[[str], bool], has_result: Callable[[str], bool]

@@ -12,6 +12,7 @@ from threading import Lock
 from time import monotonic
 
 from daemon.clock import Clock
+from daemon.intake.spool import digest_of, is_whole, orphans
 from daemon.ledger.places import Places
 from daemon.place import Place
 
@@ -42,7 +43,7 @@ class Neighbours:
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def start(self, place: Place) -> None:
-        """Begin: take what the ledger has at no place and we have, and what is whole here now.
+        """Begin: say what of the ledger lies here that it does not know, and what is whole by that.
 
         Raises
         ------
@@ -56,6 +57,10 @@ class Neighbours:
             lambda file: (place.spool / file).is_file(),
             lambda file: (place.outbox / file).is_file(),
         )
+        unknown = orphans(place.spool, self.places.ledger.files())
+        files = [one.name for one in unknown if is_whole(one, digest_of(one.read_bytes()))]
+        if copies := self.places.known_elsewhere(files):
+            logger.warning("spool: %d files lie on other hosts, too", copies)
         if taken:
             logger.warning("ledger: %d files of before belong to this host now", taken)
         if whole := self.places.reunite(self.clock()):

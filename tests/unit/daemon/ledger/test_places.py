@@ -221,6 +221,18 @@ def adopt(ledger):
     return sorted(inputs), results, adoption.take_promises(other)
 
 
+def test_what_a_host_finds_in_its_spool_that_others_recorded_is_no_arrival(hosts):
+    """Else content that was replaced would come back with a host that was away."""
+    east, west = hosts
+    east.record([arrival(), arrival(content="b", at=LATER)])
+    found = ["1.2.3/1-a.dcm", "1.2.3/unheard-of.dcm"]
+    assert Places(west).known_elsewhere(found) == 1
+    assert Places(west).known_elsewhere(found) == 0
+    assert west.files() == {"1.2.3/1-a.dcm"}
+    assert Inputs(west).holders(1) == [east.place]
+    assert west.waiting() == []
+
+
 def test_a_dead_host_leaves_images_running_jobs_results_and_promises(hosts):
     east, west = hosts
     for number in (1, 2):
