@@ -104,7 +104,7 @@ def identity_of(root: Path) -> str:
 
 def _settle(root: Path) -> None:
     """Give a folder its identity, durably; of two that come at once one does."""
-    part = root / f"{IDENTITY}.{os.getpid()}.part"
+    part = root / f"{IDENTITY}.{secrets.token_hex(4)}.part"
     with part.open("w", encoding="ascii") as stream:
         stream.write(secrets.token_hex(_UID_BYTES))
         stream.flush()

@@ -72,7 +72,7 @@ def adopt(
     adoption = Adoption(ledger)
     other = _named(adoption, name)
     _check_folder(other, folder)
-    lock = StateLock(folder)
+    lock = _locked(folder)
     try:
         wait(LISTEN_FOR_S)
         if _named(adoption, other.uid).seen_at != other.seen_at:
@@ -100,6 +100,15 @@ def _check_folder(other: Other, folder: Path) -> None:
         raise Rejected(f"{folder} is no state folder: it has no place.id") from error
     if uid != other.uid:
         raise Rejected(f"{folder} is the state folder of place {uid}, not of {other.label}")
+
+
+def _locked(folder: Path) -> StateLock:
+    try:
+        return StateLock(folder)
+    except OSError as error:
+        raise Rejected(
+            f"{folder} cannot be locked ({error.strerror}): mount it writable"
+        ) from error
 
 
 def _take_all(

@@ -145,8 +145,10 @@ class Upkeep:
 
         Where a silent host has images that we have not, the hard cap is waited for.
         """
-        holders, ours = Inputs(self.ledger).holders(study.study_id), self.ledger.place
-        silent = {None, *self.silent()}
+        ours = self.ledger.place
+        if ours is None:
+            return True
+        holders, silent = Inputs(self.ledger).holders(study.study_id), {None, *self.silent()}
         if holders in ([], [ours]):
             return True
         if next((one for one in holders if one == ours or one not in silent), None) != ours:
