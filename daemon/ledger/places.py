@@ -57,12 +57,13 @@ class Places:
 
     ledger: Ledger
 
-    def beat(self, now: datetime) -> None:
-        """Say that the daemon of this place lives."""
+    def beat(self, now: datetime) -> datetime | None:
+        """Say that the daemon of this place lives; returns when that was last said before."""
+        ours = PlaceRow.id == self.ledger.place
         with self.ledger.transaction() as connection:
-            connection.execute(
-                update(PlaceRow).where(PlaceRow.id == self.ledger.place).values(seen_at=now)
-            )
+            before = connection.scalar(select(PlaceRow.seen_at).where(ours))
+            connection.execute(update(PlaceRow).where(ours).values(seen_at=now))
+        return before
 
     def seen(self) -> dict[int, datetime | None]:
         """Return when each of the other places last said that it lives, by its number."""

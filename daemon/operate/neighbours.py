@@ -18,6 +18,8 @@ from daemon.place import Place
 
 logger = logging.getLogger(__name__)
 
+DOUBLE = "alert_state_folder_copied"
+"""Counter in the ledger: two daemons were one place, as after a machine was cloned."""
 BEAT_INTERVAL_S = 2.0
 SILENT_AFTER_S = 60.0
 """A host that says nothing for so long is not waited for."""
@@ -40,6 +42,8 @@ class Neighbours:
     clock: Clock
     elapsed_s: Callable[[], float] = monotonic
     _heard: dict[int, tuple[datetime | None, float]] = field(default_factory=dict, init=False)
+    _said: datetime | None = field(default=None, init=False)
+    _is_double: bool = field(default=False, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def start(self, place: Place) -> None:
@@ -52,7 +56,7 @@ class Neighbours:
         """
         if self.places.ledger.place is None:
             return
-        self.places.beat(self.clock())
+        self._beat()
         taken = self.places.take_unplaced(
             lambda file: (place.spool / file).is_file(),
             lambda file: (place.outbox / file).is_file(),
@@ -76,7 +80,7 @@ class Neighbours:
         """
         if self.places.ledger.place is None:
             return
-        self.places.beat(self.clock())
+        self._beat()
         before = self.silent()
         self._listen(self.places.seen())
         silent = self.silent()
@@ -84,6 +88,19 @@ class Neighbours:
             logger.warning("place %d has been silent for a minute", number)
         if silent and (jobs := self.places.take_over(silent)):
             logger.warning("%d jobs of silent places are read here: we have their images", jobs)
+
+    def _beat(self) -> None:
+        """Say that we live; should another daemon have said so for us, say that."""
+        now = self.clock()
+        before = self.places.beat(now)
+        if self._said not in (None, before) and not self._is_double:
+            self._is_double = True
+            self.places.ledger.count(DOUBLE)
+            logger.error(
+                "another daemon has a copy of this state folder: stop one of them, and remove the "
+                "file place.id from the copy before it starts again"
+            )
+        self._said = now
 
     def silent(self) -> set[int]:
         """Return the places that have not said for a minute that they live."""

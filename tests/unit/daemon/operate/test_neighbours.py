@@ -143,6 +143,19 @@ def test_a_host_that_comes_back_reads_whole_what_another_read_in_part(hosts, tmp
     assert east.sweeps() == [True, True]
 
 
+def test_a_copied_state_folder_is_noticed(hosts, caplog, tmp_path):
+    east, _west = hosts
+    clone = Host(tmp_path / "ledger.sqlite", EAST, FrozenClock(east.clock() + timedelta(seconds=1)))
+    for host in (east, clone, east, clone):
+        host.neighbours.turn()
+        host.clock.advance(BEAT_INTERVAL_S)
+    assert [record.message[:40] for record in caplog.records] == [
+        "another daemon has a copy of this state f"[:40]
+    ] * 2
+    assert east.ledger.counters() == {"alert_state_folder_copied": 2}
+    clone.ledger.close()
+
+
 def test_a_study_that_lost_its_images_is_counted_once(hosts):
     east, west = hosts
     east.receives(1)
