@@ -10,7 +10,9 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import create_engine
@@ -21,6 +23,7 @@ from daemon.place import identity_of
 from tests.chaos.account import evidence, is_report
 from tests.chaos.conftest import Ward, hosts, moods
 from tests.chaos.test_kills import points, senders, verdict
+from tests.fakes import Deed
 from tests.node import ROOT
 from tests.objects import Exam, Patient, save_all, study_of
 from tests.phantoms import wrist
@@ -99,7 +102,7 @@ def _wristd(site, number, *arguments, crash_at=None):
         env=environment,
         cwd=ROOT,
     )
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout if done.returncode == 0 else done.stderr
 
 
 def _place(site, number, seen_from):
@@ -123,15 +126,15 @@ def _four_studies(folder):
     return exams, [file for some in files for file in some]
 
 
-def _die_before_anything_is_sent(site, port, files):
-    """Let the first host receive everything, and die when its first result is to go out."""
+def _die_in_the_middle(site, port, files, ledger):
+    """Let the first host receive everything, and kill it when its first result waits."""
     first, second = site.victims
-    first.start("deliver:before-send")
+    first.start()
     second.start()
     assert first.await_ready()
     assert second.await_ready()
     assert storescu(port, "WRISTD", *files)[0] == 0
-    assert first.await_death(60)
+    wait_until(lambda: "deliveries pending" in backlog(ledger), "a result")
     first.kill()
 
 
@@ -139,8 +142,11 @@ def test_what_a_dead_host_held_goes_on_where_its_folder_is_adopted(
     tmp_path, tiny_package, ledger_url
 ):
     exams, files = _four_studies(tmp_path)
-    with hosts(tmp_path / "site", tiny_package, moods(1, 0.0), ledger_url) as (site, ports):
-        _die_before_anything_is_sent(site, ports[0], files)
+    healed, ledger = threading.Event(), Ledger(ledger_url)
+    refusing: Iterator[Deed] = iter(lambda: 0x0000 if healed.is_set() else 0xA700, None)
+    with hosts(tmp_path / "site", tiny_package, refusing, ledger_url) as (site, ports):
+        _die_in_the_middle(site, ports[0], files, ledger)
+        healed.set()
         held = _place(site, 0, seen_from=1)
         assert (held["images"], held["open_deliveries"] > 0) == (len(files), True)
         adopt = ["adopt", held["place"], "--folder"]
@@ -151,7 +157,6 @@ def test_what_a_dead_host_held_goes_on_where_its_folder_is_adopted(
         assert site.archive.kept == {}
         code, said = _wristd(site, 1, *adopt, folder)
         assert (code, "4 studies" in said, "0 files missing" in said) == (0, True, True), said
-        ledger = Ledger(ledger_url)
         wait_until(lambda: _all_settled(ledger), "the end of all that was held", 120)
         site.victims[0].start()
         assert site.victims[0].await_ready()
