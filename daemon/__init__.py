@@ -30,6 +30,8 @@ Words
 study, series, instance : exactly DICOM's.
 arrival : an instance accepted, with its time.
 spool : the received files.
+place : a state folder (spool, outbox) whose host shares the ledger with others; each works with
+    what lies in its own. adopt : take over what a place held whose host is gone.
 ledger : what the daemon remembers; its queue of jobs is the only queue.
 job : one complete study to be read, with its attempts.
 claim, lease : a worker's exclusive, expiring hold on a job.

@@ -23,13 +23,14 @@ from daemon.ending import Ending
 from daemon.errors import EXIT_MISCONFIGURED, Misconfigured, Rejected, Unavailable
 from daemon.identity import VERSION
 from daemon.ledger.decisions import Decisions, Done
-from daemon.ledger.ledger import Ledger
+from daemon.ledger.ledger import Ledger, open_existing, open_ledger
 from daemon.ledger.overview import study_states
 from daemon.ledger.readings import stored_readings
+from daemon.operate import adopt as adoption
 from daemon.operate import bench as benches
+from daemon.operate import listing
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
-from daemon.operate.listing import studies_table
 from daemon.operate.status import status_of
 from daemon.pull import night
 from daemon.pull.criteria import Criteria
@@ -104,16 +105,15 @@ def studies(
     if as_json:
         print(json.dumps([dataclasses.asdict(state) for state in states], default=str))
         return
-    Console().print(studies_table(states))
+    Console().print(listing.studies_table(states))
 
 
 @app.command()
 def status(config: Config = DEFAULT_CONFIG) -> None:
-    """Print as JSON what reads, what is degraded, the backlog and its age, and counters."""
+    """Print as JSON what reads, what is degraded, the backlog and its age, hosts, and counters."""
     settings = load(config)
-    state_dir = resolve(config, settings.node.state_dir)
-    shown = status_of(settings, state_dir, _ledger(settings, config), utc_now())
-    print(json.dumps(shown, indent=2))
+    place, ledger = _place(settings, config), _ledger(settings, config)
+    print(json.dumps(status_of(settings, place, ledger, utc_now()), indent=2))
 
 
 @app.command()
@@ -170,13 +170,27 @@ def withdraw(
 ) -> None:
     """Withdraw a study's results: every destination gets a rejection note (IHE IOCM)."""
     settings = load(config)
-    ledger = _ledger(settings, config)
-    outbox = Place(root=resolve(config, settings.node.state_dir)).outbox
+    place = _place(settings, config)
+    ledger = open_ledger(place, settings.ledger)
     study_id = _find(Decisions(ledger), study)
     names = settings.destination_names()
     number = settings.report.first_series_number
-    done = withdrawals.withdraw(ledger, outbox, names, (study_id, reason), utc_now(), number)
+    done = withdrawals.withdraw(ledger, place.outbox, names, (study_id, reason), utc_now(), number)
     print(f"{done.objects} objects withdrawn, {done.unsent} deliveries not made any more")
+
+
+@app.command()
+def adopt(
+    place: Annotated[str, typer.Argument(help="The place, as `wristd status` shows it.")],
+    folder: Annotated[Path, typer.Option(help="Where its state folder is mounted here.")],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Take over what a host held that is gone; repeat it until it ends without an error."""
+    settings = load(config)
+    ours = _place(settings, config)
+    ledger = open_ledger(ours, settings.ledger)
+    done = adoption.adopt(ledger, ours, (place, folder), utc_now, Event().wait)
+    print(f"{done.studies} studies, {done.files} files adopted, {done.missing} files missing")
 
 
 @app.command()
@@ -260,20 +274,16 @@ def _show(trial: trials.Trial, as_json: bool) -> None:
     if as_json:
         print(json.dumps(trial.summed_up()))
         return
-    for table in trial.tables():
-        Console().print(table)
-    total = len(trial.decisions)
-    print(f"{len(trial.changed())} of {total} studies would change; nothing was written or sent.")
-    print(f"{trial.reproduced} of {total} stored outcomes follow from their scores and points.")
+    Console().print(*trial.tables(), sep="\n")
+    print(trial.in_words())
+
+
+def _place(settings: Settings, config: Path) -> Place:
+    return Place(root=resolve(config, settings.node.state_dir))
 
 
 def _ledger(settings: Settings, config: Path) -> Ledger:
-    place = Place(root=resolve(config, settings.node.state_dir))
-    if settings.ledger.url:
-        return Ledger(settings.ledger.url)
-    if not place.ledger.exists():
-        raise Misconfigured(f"{place.ledger} does not exist: the daemon has not run here yet")
-    return Ledger(place.ledger)
+    return open_existing(_place(settings, config), settings.ledger)
 
 
 def main() -> None:

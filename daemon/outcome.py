@@ -16,6 +16,7 @@ _REASONS_BY_WEIGHT = (
     Reason.INVALID_RESULT,
     Reason.VIEWS_MISSING,
     Reason.MODEL_OFFLINE,
+    Reason.ON_ANOTHER_HOST,
     Reason.UNREADABLE,
     Reason.TOO_LARGE,
     Reason.FOR_PROCESSING,

@@ -45,6 +45,8 @@ class Reason(StrEnum):
     """No usable provider or package."""
     FAILED_REPEATEDLY = "analysis failed repeatedly"
     """Every attempt ended in an error: the study is in quarantine."""
+    ON_ANOTHER_HOST = "image is on another host"
+    """The study came to several hosts, and this image lies where its reader cannot reach it."""
     VIEWS_MISSING = "required views missing"
     """The site asks for views that did not come before the hard cap."""
     INVALID_RESULT = "result could not be encoded"

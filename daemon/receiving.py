@@ -27,16 +27,19 @@ def main() -> None:
     from daemon import logs
     from daemon.clock import Chronometer
     from daemon.commitment.wiring import build_safekeeping
+    from daemon.intake.processes import answer
     from daemon.intake.reception import Reception
-    from daemon.ledger.ledger import Ledger
+    from daemon.ledger.ledger import open_ledger
     from daemon.outgoing import build_outgoing
     from daemon.settings import Place, Settings
 
+    answers_to = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else is printed is no answer
     task = json.loads(sys.stdin.readline())
     settings = Settings.model_validate_json(json.dumps(task["settings"]))
     logs.configure(settings.log.level, settings.log.style)
     place = Place(root=Path(task["root"]))
-    ledger = Ledger(settings.ledger.url or place.ledger, migrate=False)
+    ledger = open_ledger(place, settings.ledger, migrate=False)
     clock = Chronometer()
     caller = build_outgoing(settings).dimse
     answers = build_safekeeping(settings, place, ledger, caller, clock).answers
@@ -44,7 +47,8 @@ def main() -> None:
     reception = Reception(settings, place, ledger, clock, answers, processor)
     reception.start(socket.socket(fileno=int(sys.argv[1])))
     gc.freeze()  # what is there now stays: no need to look through it again and again
-    sys.stdin.read()
+    for question in sys.stdin:
+        print(answer(question, reception.sending.studies()), file=answers_to, flush=True)
     reception.stop()
     ledger.close()
 

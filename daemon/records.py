@@ -93,6 +93,8 @@ class Instance:
     revision: int = 0
     """0 for the first content under this SOP Instance UID; rises when other content takes its
     place, and when its study loses an image to another study."""
+    is_here: bool = True
+    """Whether its file lies in this host's state folder."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ Nothing is built at import. Threads: one for each association (receiver), those 
 pipeline, one for each destination, and the clock work.
 """
 
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,13 +23,15 @@ from daemon.intake.receive import Receiver
 from daemon.intake.reception import Reception
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.leases import Leases
-from daemon.ledger.ledger import Ledger
+from daemon.ledger.ledger import Ledger, open_ledger
+from daemon.ledger.places import Places
 from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
 from daemon.ledger.sameness import Sameness
 from daemon.ledger.waits import wait_no_more
 from daemon.operate.bells import Bells
 from daemon.operate.leases import CHECK_INTERVAL_S, LeaseWatch
+from daemon.operate.neighbours import BEAT_INTERVAL_S, Neighbours
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.upkeep import Upkeep
 from daemon.operate.vigil import INTERVAL_S, Vigil
@@ -51,6 +52,9 @@ from daemon.state_lock import StateLock
 from daemon.stopping import end, started
 from model.package import ModelPackage
 
+_NAME_LENGTH = 64
+"""Of a worker, in the ledger."""
+
 
 @dataclass(frozen=True, eq=False)
 class Service:
@@ -63,6 +67,7 @@ class Service:
     receiver: Receiver
     pipeline: Pipeline
     loops: Sequence[Loop]
+    neighbours: Neighbours
     upkeep: Upkeep
     leases: LeaseWatch
     purge: Purge
@@ -80,6 +85,7 @@ class Service:
         with ExitStack() as undo:
             undo.callback(self.lock.release)
             undo.callback(self._stop, stop, threads)
+            self.neighbours.start(self.place)
             self._take_up()
             discard_half_results(self.place.outbox)
             self.decoders.warm_up()
@@ -115,6 +121,7 @@ class Service:
             ("leases", self.leases.turn, CHECK_INTERVAL_S),
             ("purge", self.purge.turn, PURGE_INTERVAL_S),
             ("vigil", self.vigil.turn, INTERVAL_S),
+            ("neighbours", self.neighbours.turn, BEAT_INTERVAL_S),
         ]
 
     def _take_up(self) -> None:
@@ -153,8 +160,10 @@ def build(
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
     lock = StateLock(place.root)
+    place.home()
     package = open_package(settings, settings_file)
-    ledger = Ledger(settings.ledger.url or place.ledger)
+    ledger = open_ledger(place, settings.ledger)
+    neighbours = Neighbours(Places(ledger), chronometer)
     outgoing = build_outgoing(settings)
     safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, chronometer)
     couriers, after = _delivering(settings, place, ledger, outgoing, chronometer, safekeeping)
@@ -173,6 +182,7 @@ def build(
         describe=decoders.describe,
         being_sent=receiver.being_sent,
         queued=pipeline.bell.ring,
+        silent=neighbours.silent,
     )
     # What comes after a look is due a quiet period later at the earliest: nobody need ring.
     looks_s = min(settings.assembly.sweep_interval_s, settings.assembly.quiet_period_s)
@@ -185,6 +195,7 @@ def build(
         receiver=receiver,
         pipeline=pipeline,
         loops=[assembly, *couriers, *after],
+        neighbours=neighbours,
         upkeep=upkeep,
         leases=LeaseWatch(Leases(ledger), settings.reading.silence_s, chronometer.seconds),
         bells=bells,
@@ -207,7 +218,7 @@ def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[F
     """
     place = Place(root=resolve(settings_file, settings.node.state_dir))
     place.create()
-    ledger = Ledger(settings.ledger.url or place.ledger)
+    ledger = open_ledger(place, settings.ledger)
     clock = Chronometer()
     reception = Reception(settings, place, ledger, clock)
     try:
@@ -236,7 +247,9 @@ def _reading(
     settled: Callable[[], None],
 ) -> tuple[Pipeline, Decoders]:
     """Build the pipeline, and the decoders that it uses."""
-    name = f"{socket.gethostname()}-{settings.node.ae_title}"
+    home = place.home()
+    which = f"{home.uid[:6]}-" if settings.ledger.url else ""
+    name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
     guard = build_guard(settings.reading, package, ledger, name)

@@ -26,7 +26,7 @@ from daemon.intake.counts import Counts
 from daemon.intake.disk import Watermarks
 from daemon.intake.part10 import file_start, offer_of
 from daemon.intake.quarantine import Quarantine
-from daemon.intake.spool import Part, Spool, Stored, digest_of
+from daemon.intake.spool import Part, Spool, Stored, digest_of, is_whole, orphans
 from daemon.logs import study_key
 from daemon.records import Arrival, Receipt
 
@@ -80,7 +80,7 @@ class Intake:
             The files in the ledger, relative to the spool.
         """
         discarded = self.spool.discard_parts()
-        adopted = sum(self._adopt(path) for path in self.spool.orphans(known))
+        adopted = sum(self._adopt(path) for path in orphans(self.spool.folder, known))
         if discarded or adopted:
             logger.warning("spool: %d half files discarded, %d adopted", discarded, adopted)
         if adopted and not known:
@@ -90,7 +90,7 @@ class Intake:
     def _adopt(self, path: Path) -> bool:
         content = path.read_bytes()
         digest = digest_of(content)
-        if not self.spool.is_whole(path, digest):  # named, but never acknowledged
+        if not is_whole(path, digest):  # named, but never acknowledged
             logger.warning("spool: a half file")
             self.quarantine.set_aside(path, digest)
             return False

@@ -65,8 +65,8 @@ class Receiver:
         return self._reception.intake
 
     def being_sent(self) -> set[str]:
-        """Return the studies that associations of this process are sending."""
-        return self._reception.sending.studies()
+        """Return the studies that associations are sending to this daemon, all its processes."""
+        return self._reception.sending.studies() | self._processes.being_sent()
 
     def start(self) -> None:
         """Put the spool in order, then listen.

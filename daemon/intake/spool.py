@@ -177,11 +177,6 @@ class Spool:
             os.close(names)
             os.close(self._turn)
 
-    @staticmethod
-    def is_whole(path: Path, digest: str) -> bool:
-        """Tell whether a file of the spool holds what its name promises."""
-        return path.stem == digest[:_NAME_LENGTH]
-
     def discard_parts(self) -> int:
         """Remove what was being written when the daemon died; returns how many files."""
         parts = list(self.folder.glob(f"*{PART}"))
@@ -189,7 +184,13 @@ class Spool:
             part.unlink()
         return len(parts)
 
-    def orphans(self, known: set[str]) -> list[Path]:
-        """Return the files that are not `known` (paths relative to the spool), oldest first."""
-        unknown = [path for path in self.folder.glob(f"*{FILE}") if path.name not in known]
-        return sorted(unknown, key=lambda path: path.stat().st_mtime_ns)
+
+def is_whole(path: Path, digest: str) -> bool:
+    """Tell whether a file of a spool holds what its name promises."""
+    return path.stem == digest[:_NAME_LENGTH]
+
+
+def orphans(spool: Path, known: set[str]) -> list[Path]:
+    """Return the files that are not `known` (paths relative to the spool), oldest first."""
+    unknown = [path for path in spool.glob(f"*{FILE}") if path.name not in known]
+    return sorted(unknown, key=lambda path: path.stat().st_mtime_ns)

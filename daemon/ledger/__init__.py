@@ -8,6 +8,7 @@ leases      who holds jobs, and how lost ones come back
 waits       what waits for a moment, and when that has come
 sameness    is it still the ledger that it was? trouble: what a database's errors mean
 inputs      what a job is about: of each image the content that counts now
+holding     where files lie; places: the hosts that share a ledger; adoption: what a dead one leaves
 standing    which results stand, what a new reading supersedes or withdraws
 settle      what a finished job writes
 deliveries  due, settled, postponed, parked

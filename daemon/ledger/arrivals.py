@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     Engine,
     Executable,
+    Integer,
     String,
     bindparam,
     false,
@@ -26,7 +27,13 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import Unavailable
-from daemon.ledger.tables import InstanceRow, StudyRow, UtcMicroseconds, insert_into
+from daemon.ledger.tables import (
+    InstanceCopyRow,
+    InstanceRow,
+    StudyRow,
+    UtcMicroseconds,
+    insert_into,
+)
 from daemon.ledger.trouble import in_words
 from daemon.records import Arrival, Receipt
 
@@ -43,10 +50,11 @@ _PRESENT = InstanceRow.replaced.is_(False)
 
 
 class Arrivals:
-    """Records arrivals through an engine; safe to share between threads."""
+    """Records arrivals through an engine, all at one place; safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, place: int | None = None) -> None:
         self._engine = engine
+        self._place = place
         self._sql = _statements(engine)
         self._time = UtcMicroseconds()
 
@@ -60,18 +68,22 @@ class Arrivals:
         """
         values = [self._values(arrival) for arrival in arrivals]
         first = {one["study_uid"]: one for one in reversed(values)}
+        receipts: dict[int, Receipt] = {}
         with self._transaction() as cursor:
             cursor.executemany(self._sql.study, [first[uid] for uid in sorted(first)])
             changes: list[dict[str, Any]] = []
-            receipts = [self._record_one(cursor, one, changes) for one in values]
+            # In one order on every host, so that no two wait for each other.
+            for number in sorted(range(len(values)), key=lambda one: values[one][_UID.key]):
+                receipts[number] = self._record_one(cursor, values[number], changes)
             latest = {one["study_uid"]: one for one in sorted(changes, key=_received_at)}
             if latest:  # every change starts or prolongs the quiet period of its study
                 cursor.executemany(self._sql.prolong, [latest[uid] for uid in sorted(latest)])
-        return receipts
+        return [receipts[number] for number in range(len(values))]
 
     def _values(self, arrival: Arrival) -> dict[str, Any]:
         at = self._time.process_bind_param(arrival.received_at, self._engine.dialect)
-        return vars(arrival) | dict.fromkeys(["received_at", "created_at", "last_arrival_at"], at)
+        times = dict.fromkeys(["received_at", "created_at", "last_arrival_at"], at)
+        return vars(arrival) | times | {"place": self._place}
 
     def _record_one(
         self, cursor: DBAPICursor, values: dict[str, Any], changes: list[dict[str, Any]]
@@ -82,16 +94,29 @@ class Arrivals:
         cursor.execute(self._sql.instance, values)
         rows = cursor.fetchall()
         if not rows:
+            if self._is_new_here(cursor, values):
+                changes.append(values)
             return Receipt.DUPLICATE
         changes.append(values)
         if rows[0][0] == 0:
             return Receipt.NEW
+        self._is_new_here(cursor, values)
         cursor.execute(self._sql.replace, values)
         for (study_uid,) in cursor.fetchall():
             if study_uid != values["study_uid"]:  # the archive moved the image to another study
                 changes.append(values | {"study_uid": study_uid})
                 cursor.execute(self._sql.shrink, changes[-1])
         return Receipt.REPLACED
+
+    def _is_new_here(self, cursor: DBAPICursor, values: dict[str, Any]) -> bool:
+        """Note that this place has, too, what lies at another; False when it did already.
+
+        Such a study is looked at again: perhaps all of it lies in one place now.
+        """
+        if self._place is None:
+            return False
+        cursor.execute(self._sql.copy, values)
+        return bool(cursor.fetchall())
 
     @contextmanager
     def _transaction(self) -> Iterator[DBAPICursor]:
@@ -121,6 +146,8 @@ class _Statements:
     """Gives the revision of what is the content now; nothing if it was that already."""
     replace: str
     """Marks the content of before, and gives its study."""
+    copy: str
+    """Notes a further place of known content, and gives it if it is new there."""
     shrink: str
     """Makes another set of what is left of a study, even if that was read before."""
     prolong: str
@@ -146,6 +173,7 @@ def _statements(engine: Engine) -> _Statements:
         study=written(study, _STUDY_COLUMNS),
         instance=written(_insertion(dialect.name)),
         replace=written(_replacement()),
+        copy=written(_further_copy(dialect.name)),
         shrink=written(shrink.values(revision=InstanceRow.revision + literal_column("1"))),
         prolong=written(
             prolong.values(
@@ -167,6 +195,7 @@ def _insertion(dialect: str) -> Executable:
         study_id=_ITS_STUDY,
         revision=revision.scalar_subquery(),
         replaced=false(),
+        place=bindparam("place"),
         **{name: bindparam(name) for name in _ARRIVAL_COLUMNS},
     )
     return insert.on_conflict_do_update(
@@ -185,6 +214,18 @@ def _replacement() -> Executable:
         .values(replaced=true())
         .returning(study_uid.correlate(InstanceRow).scalar_subquery())
     )
+
+
+def _further_copy(dialect: str) -> Executable:
+    """Note where else the content of an arrival lies."""
+    place = bindparam("place", type_=Integer)
+    elsewhere = select(InstanceRow.id, place).where(
+        _SAME_UID,
+        InstanceRow.digest == bindparam("digest", type_=String),
+        InstanceRow.place.is_distinct_from(place),
+    )
+    new = insert_into(InstanceCopyRow, dialect).from_select(["instance_id", "place"], elsewhere)
+    return new.on_conflict_do_nothing().returning(InstanceCopyRow.place)
 
 
 def _received_at(values: dict[str, Any]) -> int:

@@ -29,7 +29,7 @@ class Commitments:
     def wanted(self, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
         """Return what a destination is to be asked about, reports that never came included.
 
-        `now` is a steady time.
+        Of the results that lie here: they can be sent again. `now` is a steady time.
         """
         with self.ledger.snapshot() as connection:
             return deliveries_where(
@@ -37,6 +37,7 @@ class Commitments:
                 DeliveryRow.destination == destination,
                 _OPEN,
                 due(DeliveryRow.ask_again_at, now),
+                ResultRow.place == self.ledger.place,
                 limit=limit,
             )
 

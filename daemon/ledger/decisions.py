@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from daemon.errors import Rejected
+from daemon.ledger.holding import held_by, most_first
+from daemon.ledger.inputs import add_inputs
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import URGENT
 from daemon.ledger.states import DeliveryState, JobState, is_held
@@ -162,6 +164,7 @@ def _copy(
     ).all()
     if not inputs or any(one.replaced for one in inputs):  # purged long ago, or read anew anyway
         return 0
+    holders = most_first(held_by(connection, InstanceRow.id.in_([one.id for one in inputs])))
     is_released = release or job.is_released
     is_kept_back = job.reason == Reason.CONTENT_CHANGED and not is_released
     digest = hashlib.sha256(f"{job.inputs_digest}\x1fagain after {job.id}".encode())
@@ -176,11 +179,10 @@ def _copy(
         created_at=now,
         is_released=is_released,
         reason=Reason.CONTENT_CHANGED if is_kept_back else None,
+        place=holders[0],
     )
     job_id = connection.scalars(new.returning(JobRow.id)).one()
-    connection.execute(
-        insert(JobInputRow), [{"job_id": job_id, "instance_id": one.id} for one in inputs]
-    )
+    add_inputs(connection, job_id, [one.id for one in inputs], holders[0])
     connection.execute(
         update(JobRow)
         .where(JobRow.id == job.id, JobRow.state == JobState.QUARANTINED)

@@ -35,7 +35,7 @@ class Deliveries:
     ledger: Ledger
 
     def due(self, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return what is to be sent to a destination: urgent studies first, then oldest.
+        """Return what is to be sent from here to a destination: urgent first, then oldest.
 
         `now` is a steady time.
         """
@@ -45,6 +45,7 @@ class Deliveries:
                 DeliveryRow.state == DeliveryState.PENDING,
                 DeliveryRow.destination == destination,
                 due(DeliveryRow.not_before, now),
+                ResultRow.place == self.ledger.place,
                 limit=limit,
             )
 

@@ -11,16 +11,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.arrivals import Arrivals
+from daemon.ledger.holding import is_here, present, register
 from daemon.ledger.tables import Base, CounterRow, InstanceRow, StudyRow, insert_into
 from daemon.ledger.trouble import in_words, passes
+from daemon.place import Home, Place
 from daemon.records import Arrival, Receipt, WaitingStudy
+from daemon.settings import LedgerPlace
 
 BUSY_TIMEOUT_S = 30.0
 IDENTITY = "identity of this ledger"
@@ -40,6 +43,9 @@ class Ledger:
         How long a SQLite writer waits for another.
     migrate : bool
         Bring the schema up to date; False where another process of this daemon just did.
+    home : Home or None
+        The state folder whose files this is about, in a ledger that hosts share; `place` is its
+        number there. None where the ledger has its state folder for itself.
 
     Raises
     ------
@@ -50,15 +56,23 @@ class Ledger:
     """
 
     def __init__(
-        self, where: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S, *, migrate: bool = True
+        self,
+        where: Path | str,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        *,
+        migrate: bool = True,
+        home: Home | None = None,
     ) -> None:
         url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self.engine = _engine(url, busy_timeout_s)
         self.file = Path(self.engine.url.database or "") if url.startswith("sqlite") else None
-        self._arrivals = Arrivals(self.engine)
+        self.place: int | None = None
         try:
             if migrate:
                 _bring_up_to_date(self.engine)
+            if home is not None:
+                with self.engine.begin() as connection:
+                    self.place = register(connection, home)
         except DBAPIError as error:
             if passes(error):
                 raise Unavailable(f"ledger: {in_words(error.orig)}") from error
@@ -66,6 +80,7 @@ class Ledger:
                 f"ledger {make_url(url).render_as_string()}: {error.orig}; "
                 "if it is damaged move it away and restore a backup"
             ) from error
+        self._arrivals = Arrivals(self.engine, self.place)
 
     def close(self) -> None:
         """Close every connection."""
@@ -116,7 +131,10 @@ class Ledger:
         return self._arrivals.record(arrivals)
 
     def waiting(self) -> list[WaitingStudy]:
-        """Return the studies that have instances no job has yet, oldest first."""
+        """Return the studies that have instances no job has yet, oldest first.
+
+        Only those of which anything lies here, or nothing is left anywhere.
+        """
         query = (
             select(
                 StudyRow.id, StudyRow.study_uid, StudyRow.waiting_since, StudyRow.last_arrival_at
@@ -124,6 +142,9 @@ class Ledger:
             .where(StudyRow.waiting_since.is_not(None))
             .order_by(StudyRow.waiting_since)
         )
+        if self.place is not None:
+            left = select(InstanceRow.id).where(present(StudyRow.id))
+            query = query.where(or_(left.where(is_here(self.place)).exists(), ~left.exists()))
         with self.snapshot() as connection:
             return [
                 WaitingStudy(row.id, row.study_uid, row.waiting_since, row.last_arrival_at)
@@ -131,9 +152,9 @@ class Ledger:
             ]
 
     def files(self) -> set[str]:
-        """Return the spool paths of every recorded instance."""
+        """Return the spool paths of every recorded instance that lies here."""
         with self.snapshot() as connection:
-            return set(connection.scalars(select(InstanceRow.file)))
+            return set(connection.scalars(select(InstanceRow.file).where(is_here(self.place))))
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a named counter."""
@@ -156,6 +177,34 @@ class Ledger:
         with self.snapshot() as connection:
             rows = connection.execute(query)
             return {row.name: row.value for row in rows}
+
+
+def open_ledger(place: Place, which: LedgerPlace, *, migrate: bool = True) -> Ledger:
+    """Open the ledger of a state folder: its own, or the one that it shares with others.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be opened, or the folder has no identity.
+    """
+    if which.url:
+        return Ledger(which.url, migrate=migrate, home=place.home())
+    return Ledger(place.ledger, migrate=migrate)
+
+
+def open_existing(place: Place, which: LedgerPlace) -> Ledger:
+    """Open a ledger to look at it or to decide: nothing that this adds lies in the state folder.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be opened, or there is none yet.
+    """
+    if which.url:
+        return Ledger(which.url)
+    if not place.ledger.exists():
+        raise Misconfigured(f"{place.ledger} does not exist: the daemon has not run here yet")
+    return Ledger(place.ledger)
 
 
 def add_to_counter(connection: Connection, name: str, by: int = 1) -> None:

@@ -1,12 +1,13 @@
 """What a person asks the ledger: studies, their outcome, and how far their results have come."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from daemon.ledger.holding import places_of
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.standing import WITHDRAWAL, since_last_note
 from daemon.ledger.states import CommitState, DeliveryState, JobState, is_held
@@ -49,6 +50,8 @@ class StudyState:
     withdrawn: int
     is_held: bool
     is_released: bool
+    places: tuple[str, ...] = ()
+    """Where its images lie, in a ledger that hosts share."""
 
 
 def study_states(ledger: Ledger, limit: int = 50) -> list[StudyState]:
@@ -63,7 +66,14 @@ def study_states(ledger: Ledger, limit: int = 50) -> list[StudyState]:
         )
         highest = {row.job_id: row.highest for row in scores}
         results = _results(connection, [row.id for row in rows])
-    return [_state(row, highest.get(row.job_id), results.get(row.id, _Results())) for row in rows]
+        places = places_of(connection, [row.id for row in rows])
+    return [
+        replace(
+            _state(row, highest.get(row.job_id), results.get(row.id, _Results())),
+            places=tuple(places.get(row.id, ())),
+        )
+        for row in rows
+    ]
 
 
 @dataclass

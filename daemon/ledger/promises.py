@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
+from daemon.ledger.holding import is_here
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.tables import InstanceRow, PromiseItemRow, PromiseRow
 from daemon.ledger.waits import AT_ONCE, due
@@ -46,6 +47,7 @@ class Promises:
                 attempts=0,
                 not_before=AT_ONCE,
                 created_at=now,
+                place=self.ledger.place,
             )
             promise_id = connection.scalar(new.on_conflict_do_nothing().returning(PromiseRow.id))
             if promise_id is None:
@@ -59,10 +61,13 @@ class Promises:
             )
 
     def due(self, now: datetime, limit: int = 20) -> list[Promise]:
-        """Return the requests that are to be reported on, oldest first; `now` is a steady time."""
+        """Return the requests made here that are to be reported on, oldest first.
+
+        `now` is a steady time.
+        """
         query = (
             select(PromiseRow.__table__)
-            .where(due(PromiseRow.not_before, now))
+            .where(due(PromiseRow.not_before, now), PromiseRow.place == self.ledger.place)
             .order_by(PromiseRow.id)
             .limit(limit)
         )
@@ -89,7 +94,9 @@ class Promises:
     def keep(
         self, items: Mapping[str, str], exists: Callable[[str], bool], now: datetime
     ) -> set[str]:
-        """Take responsibility for what is there, so that it is never purged.
+        """Take responsibility for what is here, so that it is never purged.
+
+        What lies in the state folder of another host cannot be seen, and is not promised.
 
         Parameters
         ----------
@@ -110,7 +117,9 @@ class Promises:
             for start in range(0, len(uids), _AT_ONCE):
                 some = uids[start : start + _AT_ONCE]
                 found = connection.execute(
-                    select(InstanceRow.__table__).where(InstanceRow.sop_instance_uid.in_(some))
+                    select(InstanceRow.__table__).where(
+                        InstanceRow.sop_instance_uid.in_(some), is_here(self.ledger.place)
+                    )
                 ).all()
                 there = [
                     row

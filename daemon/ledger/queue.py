@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, func, select, update
 from sqlalchemy.orm import aliased
 
-from daemon.ledger.inputs import inputs_digest, inputs_of, present_inputs
+from daemon.ledger.inputs import add_inputs, inputs_digest, inputs_of, present_inputs
 from daemon.ledger.leases import QUEUED_AGAIN
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.overtaken import give_up_emptied, overtaken, study_uid_of
 from daemon.ledger.settle import origin_of, write_results, write_scores
 from daemon.ledger.standing import standing_of, superseded_by
 from daemon.ledger.states import JobState
-from daemon.ledger.tables import JobInputRow, JobRow, StudyRow
+from daemon.ledger.tables import JobRow, StudyRow
 from daemon.ledger.waits import AT_ONCE, due
 from daemon.records import (
     Job,
@@ -72,12 +72,15 @@ class Queue:
             when no image is left.
         """
         with self.ledger.transaction() as connection:
-            connection.execute(
-                update(StudyRow).where(StudyRow.id == study_id).values(waiting_since=None)
-            )
-            instances = present_inputs(connection, study_id)
+            was_waiting = connection.execute(
+                update(StudyRow)
+                .where(StudyRow.id == study_id, StudyRow.waiting_since.is_not(None))
+                .values(waiting_since=None)
+            ).rowcount
+            instances = present_inputs(connection, study_id, self.ledger.place)
             if not instances:
-                give_up_emptied(connection, study_id, now)
+                if was_waiting:  # else another host was here before us
+                    give_up_emptied(connection, study_id, now)
                 return None
             if hold_changed and any(one.revision for one in instances):
                 reason = Reason.CONTENT_CHANGED
@@ -91,14 +94,14 @@ class Queue:
                 not_before=AT_ONCE,
                 created_at=now,
                 reason=reason,
+                place=self.ledger.place,
             )
             job_id = connection.scalar(new.on_conflict_do_nothing().returning(JobRow.id))
             if job_id is None:
                 return None
             connection.execute(overtaken(study_id, now, JobRow.id < job_id))
-            connection.execute(
-                insert(JobInputRow),
-                [{"job_id": job_id, "instance_id": one.instance_id} for one in instances],
+            add_inputs(
+                connection, job_id, [one.instance_id for one in instances], self.ledger.place
             )
             return int(job_id)
 
@@ -106,7 +109,8 @@ class Queue:
         """Take the most urgent job that is due, in one statement; None when there is none.
 
         A study is read by one worker at a time, and no job is read after a newer one of its study,
-        so that the newest result is the last one. `now` is a steady time.
+        so that the newest result is the last one. Another host's jobs are left to it. `now` is a
+        steady time.
         """
         other = aliased(JobRow)
         being_read = (
@@ -116,7 +120,8 @@ class Queue:
         )
         next_one = (
             select(JobRow.id)
-            .where(JobRow.state == JobState.QUEUED, due(JobRow.not_before, now), ~being_read)
+            .where(JobRow.state == JobState.QUEUED, JobRow.place == self.ledger.place)
+            .where(due(JobRow.not_before, now), ~being_read)
             .order_by(JobRow.priority, JobRow.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # several hosts on PostgreSQL; SQLite has no need
@@ -136,7 +141,7 @@ class Queue:
             while (row := connection.execute(take).one_or_none()) is not None:
                 newest = select(func.max(JobRow.id)).where(JobRow.study_id == row.study_id)
                 if row.id == connection.scalar(newest):
-                    return _job(connection, row)
+                    return _job(connection, row, self.ledger.place)
                 this = JobRow.id == row.id
                 connection.execute(overtaken(row.study_id, now, this, JobState.RUNNING))
             return None
@@ -168,7 +173,7 @@ class Queue:
             if connection.execute(settle).rowcount == 0:
                 return False
             write_scores(connection, job, reading)
-            write_results(connection, job, results, destinations, now)
+            write_results(connection, job, results, destinations, now, self.ledger.place)
             return True
 
     def retry(self, job: Job, detail: str, not_before: datetime) -> bool:
@@ -219,10 +224,11 @@ class Queue:
             connection.execute(at_once)
 
     def release(self, worker: str) -> int:
-        """Queue every job a stopped worker of this name still holds; returns how many."""
+        """Queue every job a stopped worker of this name still holds here; returns how many."""
         held = (
             update(JobRow)
             .where(JobRow.state == JobState.RUNNING, JobRow.worker == worker)
+            .where(JobRow.place == self.ledger.place)
             .values(**QUEUED_AGAIN)
         )
         with self.ledger.transaction() as connection:
@@ -242,9 +248,9 @@ def _held(job: Job) -> Update:
     )
 
 
-def _job(connection: Connection, row: Row[Any]) -> Job:
+def _job(connection: Connection, row: Row[Any], place: int | None) -> Job:
     """Return a job that was just claimed, with what its results do to those that stand."""
-    instances = inputs_of(connection, row.id)
+    instances = inputs_of(connection, row.id, place)
     supersedes, withdrawal = superseded_by(standing_of(connection, row.study_id), instances)
     return Job(
         job_id=row.id,

@@ -3,19 +3,23 @@
 Settled means: read (or skipped by a person), every result at every destination delivered and, where
 that is asked for, promised to be kept. What waits, failed, is parked, is held for a person, or was
 promised to a peer stays. A study that was held and read later is held no more.
+
+Each host removes what lies in its own state folder.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
+from daemon.ledger.holding import is_here
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import CommitState, DeliveryState, JobState
 from daemon.ledger.tables import (
     DeliveryRow,
+    InstanceCopyRow,
     InstanceRow,
     JobInputRow,
     JobRow,
@@ -58,9 +62,11 @@ class Retention:
 
     def old_inputs(self, before: datetime, limit: int = 100) -> list[OldFiles]:
         """Return the received files of settled studies without arrivals since `before`."""
+        here = is_here(self.ledger.place)
+        unpurged = select(InstanceRow.study_id).where(here)  # few of many
         studies = (
             select(StudyRow.id)
-            .where(StudyRow.id.in_(select(InstanceRow.study_id)))  # few of many are not purged yet
+            .where(StudyRow.id.in_(unpurged))
             .where(StudyRow.last_arrival_at < before, *_settled_study())
             .order_by(StudyRow.last_arrival_at)
             .limit(limit)
@@ -71,7 +77,7 @@ class Retention:
                     study_id,
                     tuple(
                         connection.scalars(
-                            select(InstanceRow.file).where(InstanceRow.study_id == study_id)
+                            select(InstanceRow.file).where(InstanceRow.study_id == study_id, here)
                         )
                     ),
                 )
@@ -86,10 +92,13 @@ class Retention:
         """
         for study in studies:
             mine = (InstanceRow.study_id == study.row_id, InstanceRow.file.in_(study.files))
-            ids = select(InstanceRow.id).where(*mine)
+            last = (*mine, InstanceRow.place == self.ledger.place)
+            ids = select(InstanceRow.id).where(*last)
             with self.ledger.transaction() as connection:
+                if self.ledger.place is not None:
+                    _leave_to_others(connection, self.ledger.place, *mine)
                 connection.execute(delete(JobInputRow).where(JobInputRow.instance_id.in_(ids)))
-                connection.execute(delete(InstanceRow).where(*mine))
+                connection.execute(delete(InstanceRow).where(*last))
 
     def old_results(self, before: datetime, limit: int = 500) -> list[OldFiles]:
         """Return the result files that were settled everywhere before `before`."""
@@ -104,7 +113,8 @@ class Retention:
         query = (
             select(ResultRow.id, ResultRow.file)
             .join(JobRow, JobRow.id == ResultRow.job_id)
-            .where(ResultRow.purged_at.is_(None), JobRow.finished_at < before, ~open_or_young)
+            .where(ResultRow.purged_at.is_(None), ResultRow.place == self.ledger.place)
+            .where(JobRow.finished_at < before, ~open_or_young)
             .order_by(ResultRow.id)
             .limit(limit)
         )
@@ -119,6 +129,30 @@ class Retention:
                 .where(ResultRow.id.in_([result.row_id for result in results]))
                 .values(purged_at=now)
             )
+
+
+def _leave_to_others(connection: Connection, place: int, *which: ColumnElement[bool]) -> None:
+    """Let instances lie no longer at a place but where else they do, if anywhere."""
+    mine = select(InstanceRow.id).where(*which)
+    copies = InstanceCopyRow.instance_id.in_(mine)
+    connection.execute(delete(InstanceCopyRow).where(copies, InstanceCopyRow.place == place))
+    other = select(func.min(InstanceCopyRow.place)).where(
+        InstanceCopyRow.instance_id == InstanceRow.id
+    )
+    connection.execute(
+        update(InstanceRow)
+        .where(*which, InstanceRow.place == place)
+        .values(place=func.coalesce(other.scalar_subquery(), place))
+    )
+    now_first = InstanceRow.id == InstanceCopyRow.instance_id
+    connection.execute(
+        delete(InstanceCopyRow).where(
+            copies,
+            select(InstanceRow.id)
+            .where(now_first, InstanceRow.place == InstanceCopyRow.place)
+            .exists(),
+        )
+    )
 
 
 def _settled_study() -> tuple[ColumnElement[bool], ...]:

@@ -1,5 +1,7 @@
 """Bring the schema of a ledger up to date, and refuse one that a newer version made."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -7,10 +9,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from daemon.errors import Misconfigured
 
+_MIGRATION = 0x77726973
+"""The number of PostgreSQL's lock for it ("wris")."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -36,4 +40,16 @@ def bring_up_to_date(engine: Engine) -> None:
             "install the version that made it, or a newer one"
         ) from error
     config.attributes["engine"] = engine
-    command.upgrade(config, "head")
+    with _alone(engine):
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Let one host at a time migrate a ledger that several share."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.begin() as guard:
+        guard.execute(select(func.pg_advisory_xact_lock(_MIGRATION)))
+        yield

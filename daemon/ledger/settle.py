@@ -53,8 +53,9 @@ def write_results(
     results: Sequence[ResultFile],
     destinations: Sequence[str],
     now: datetime,
+    place: int | None,
 ) -> None:
-    """Write the results of a job, and stop those that it withdraws.
+    """Write the results of a job, which lie at a place, and stop those that it withdraws.
 
     A note rejects what was written before it, so it is written before the results beside it.
     """
@@ -63,7 +64,7 @@ def write_results(
         withdrawn = [one.sop_instance_uid for one in job.withdrawal.objects]
         stop_deliveries(connection, withdrawn, now)
     for result in [*notes, *(one for one in results if one.kind != WITHDRAWAL)]:
-        write_result(connection, job.job_id, result, destinations, now)
+        write_result(connection, job.job_id, result, destinations, now, place)
 
 
 def write_result(
@@ -72,8 +73,9 @@ def write_result(
     result: ResultFile,
     destinations: Sequence[str],
     now: datetime,
+    place: int | None,
 ) -> None:
-    """Write a result, to be delivered to each destination that gets it."""
+    """Write a result that lies at a place, to be delivered to each destination that gets it."""
     new = upsert(connection, ResultRow).values(
         job_id=job_id,
         kind=result.kind,
@@ -82,6 +84,7 @@ def write_result(
         series_instance_uid=result.series_instance_uid,
         transfer_syntax_uid=result.transfer_syntax_uid,
         file=result.file,
+        place=place,
     )
     result_id = connection.scalar(new.on_conflict_do_nothing().returning(ResultRow.id))
     if result_id is None:  # read again with the same answer: the very object is there already

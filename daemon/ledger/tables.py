@@ -5,6 +5,9 @@
     study 1-* instance            study 1-* job *-* instance (job_input)
     job 1-* score                 job 1-* result 1-* delivery
     promise 1-* promise_item      pull
+    place 1-* instance, job, result, promise; instance *-* place (instance_copy)
+
+`place` says in whose state folder something lies; None in a ledger that only one folder has.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -105,6 +108,17 @@ class InstanceRow(Base):
     """What it says of itself, as JSON; None until somebody has looked."""
     committed_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
     """When we promised a peer to keep it: such a file is never purged."""
+    place: Mapped[int | None]
+
+
+class InstanceCopyRow(Base):
+    """A further place that holds the same content."""
+
+    __tablename__ = "instance_copy"
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("instance.id", ondelete="CASCADE"), primary_key=True
+    )
+    place: Mapped[int] = mapped_column(Integer, primary_key=True)
 
 
 class JobRow(Base):
@@ -113,7 +127,7 @@ class JobRow(Base):
     __tablename__ = "job"
     __table_args__ = (
         UniqueConstraint("study_id", "inputs_digest", "recipe_digest"),
-        Index("ix_job_claim", "state", "priority", "id"),
+        Index("ix_job_claim", "state", "place", "priority", "id"),
     )
     id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
@@ -142,6 +156,8 @@ class JobRow(Base):
     """That of an image, as JSON: its results name patient and study as it does."""
     is_released: Mapped[bool] = mapped_column(server_default=false())
     """A person let the study go that was held."""
+    place: Mapped[int | None]
+    """Who reads it: only there the files are."""
 
 
 class JobInputRow(Base):
@@ -150,6 +166,8 @@ class JobInputRow(Base):
     __tablename__ = "job_input"
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
     instance_id: Mapped[int] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+    is_elsewhere: Mapped[bool] = mapped_column(server_default=false())
+    """Its file did not lie where the job was to be read."""
 
 
 class ScoreRow(Base):
@@ -179,6 +197,7 @@ class ResultRow(Base):
     file: Mapped[str] = mapped_column(String(255))
     purged_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
     """When its file was removed from the outbox, long after it was delivered."""
+    place: Mapped[int | None]
 
 
 class DeliveryRow(Base):
@@ -218,6 +237,8 @@ class PromiseRow(Base):
     attempts: Mapped[int]
     not_before: Mapped[datetime] = mapped_column(UtcMicroseconds, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    place: Mapped[int | None]
+    """Who was asked, and reports."""
 
 
 class PromiseItemRow(Base):
@@ -248,6 +269,17 @@ class PullRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
     settled_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
     detail: Mapped[str | None] = mapped_column(String(255))
+
+
+class PlaceRow(Base):
+    """A state folder whose host shares the ledger (`daemon.place`)."""
+
+    __tablename__ = "place"
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    seen_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
+    """When its daemon last said that it lives."""
 
 
 class CounterRow(Base):

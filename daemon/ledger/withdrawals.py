@@ -34,5 +34,6 @@ class Withdrawals:
         rejected = [one.sop_instance_uid for one in standing.results]
         with self.ledger.transaction() as connection:
             stopped = stop_deliveries(connection, rejected, now)
-            write_result(connection, standing.job_id, note, destinations, now)
+            place = self.ledger.place
+            write_result(connection, standing.job_id, note, destinations, now, place)
             return stopped

@@ -1,4 +1,4 @@
-"""The list of studies on a terminal: `wristd studies`."""
+"""What operators are shown by `wristd studies`."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,11 @@ from daemon.logs import study_key
 def studies_table(states: Sequence[StudyState]) -> Table:
     """Return one row a study."""
     table = Table("study", "images", "state", "outcome", "score", "results", "marks", "on")
+    is_shared = any(state.places for state in states)
+    if is_shared:
+        table.add_column("lies at")
     for state in states:
-        table.add_row(*_cells(state))
+        table.add_row(*_cells(state), *([", ".join(state.places)] if is_shared else []))
     return table
 
 

@@ -60,6 +60,14 @@ class Trial:
             "changed": [asdict(one) for one in self.changed()],
         }
 
+    def in_words(self) -> str:
+        """Return what a trial comes to, in two lines."""
+        total = len(self.decisions)
+        return (
+            f"{len(self.changed())} of {total} studies would change; nothing was written or sent.\n"
+            f"{self.reproduced} of {total} stored outcomes follow from their scores and points."
+        )
+
     def tables(self) -> tuple[Table, Table]:
         """Return the studies that change, and the totals, for a terminal."""
         studies = Table("study", "highest score", "before", "after")

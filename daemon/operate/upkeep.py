@@ -42,6 +42,11 @@ def to_nobody() -> None:
     """Tell nobody that a job was queued: whoever waits for it looks for himself."""
 
 
+def none_silent() -> Collection[int]:
+    """Name the silent places where there is one place only: none."""
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Upkeep:
     """The turn of assembly; it can be called by a test.
@@ -56,9 +61,12 @@ class Upkeep:
     describe : callable
         Reads the header of an image, in a child process.
     being_sent : callable
-        Names the studies that an association is sending at the moment.
+        Names the studies that an association is sending at the moment; asked when one of them
+        would be complete.
     queued : callable
         Called after each job that was queued.
+    silent : callable
+        Numbers the places whose hosts do not live.
     """
 
     ledger: Ledger
@@ -70,6 +78,7 @@ class Upkeep:
     describe: Describe
     being_sent: Callable[[], Collection[str]] = nobody
     queued: Callable[[], object] = to_nobody
+    silent: Callable[[], Collection[int]] = none_silent
     _failures: Counter[int] = field(default_factory=Counter, init=False)
     _lacking: dict[int, datetime] = field(default_factory=dict, init=False)
     """Studies that lack a view, and their last arrival: looked at again when something came."""
@@ -97,7 +106,8 @@ class Upkeep:
         now = self.clock()
         waiting = self.ledger.waiting()
         self._patience.look(waiting, now, self.clock.seconds())
-        being_sent = self.being_sent() if waiting else ()
+        is_one_ripe = any(self._patience.left_s(one.study_id) <= 0 for one in waiting)
+        being_sent = self.being_sent() if is_one_ripe else ()
         left: list[float] = []
         for study in waiting:
             sending = study.study_uid in being_sent
@@ -146,6 +156,8 @@ class Upkeep:
         """Make the job; returns how long the study waits still, seconds."""
         cap_s = max(0.0, self._patience.left_until_cap_s(study.study_id))
         is_described = self._describe(study)
+        if not self._is_ours(study, is_overdue=not cap_s):
+            return AGAIN_S
         inputs = Inputs(self.ledger).waiting(study.study_id)
         if cap_s and not is_described and not self._may_lack_headers(study, inputs):
             return min(AGAIN_S, cap_s)
@@ -177,17 +189,36 @@ class Upkeep:
             )
         return 0.0
 
+    def _is_ours(self, study: WaitingStudy, *, is_overdue: bool) -> bool:
+        """Tell whether this host makes the job: of those that live, the one that has the most.
+
+        Where a silent host has images that we have not, the hard cap is waited for.
+        """
+        ours = self.ledger.place
+        if ours is None:
+            return True
+        holders, silent = Inputs(self.ledger).holders(study.study_id), {None, *self.silent()}
+        if holders in ([], [ours]):
+            return True
+        if next((one for one in holders if one == ours or one not in silent), None) != ours:
+            return False
+        has_all = Inputs(self.ledger).are_here(study.study_id)
+        return has_all or is_overdue or not silent & set(holders)
+
     def _describe(self, study: WaitingStudy) -> bool:
         """Keep in the ledger what the headers say that nobody has read yet.
 
         Returns
         -------
         bool
-            False when the spool does not give one of them now: the reading will see to it.
+            False when the spool does not give one of them now, the reading will see to it; or when
+            another host has it and has not looked yet.
         """
         undescribed = Inputs(self.ledger).undescribed(study.study_id)
         headers: dict[int, str] = {}
         for one in undescribed:
+            if not one.is_here:
+                continue
             named = Header(one.sop_class_uid, one.sop_instance_uid, study.study_uid)
             try:
                 header = self.describe(self.spool / one.file, named)

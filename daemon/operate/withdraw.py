@@ -74,4 +74,7 @@ def _header(results: Sequence[ResultFile], outbox_dir: Path) -> Header:
         file = outbox_dir / one.file
         if file.is_file():
             return read_header(file)
-    raise Rejected("the results are no longer in the outbox; reject them in the archive itself")
+    raise Rejected(
+        "the results are no longer in the outbox of this host; withdraw them on the host that made "
+        "them (`wristd studies` names it), or reject them in the archive itself"
+    )

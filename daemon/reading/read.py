@@ -155,9 +155,9 @@ class Reader:
         return not_analysed(header, reason)
 
     def _header(self, job: Job, instance: Instance) -> Header:
-        """Return an image's header, read now where nobody has read it yet."""
-        if instance.header is not None:
-            return instance.header
+        """Return an image's header, read now where nobody has read it yet and its file is here."""
+        if instance.header is not None or not instance.is_here:
+            return instance.header or named(job, instance)
         return self.describe(self.spool / instance.file, named(job, instance))
 
     def _header_if_given(self, job: Job, instance: Instance) -> Header:
@@ -177,21 +177,22 @@ class Reader:
 
     def _open_image(self, opened: OpenStudy, index: int) -> None:
         """Decode one image, or note why it is not read."""
-        image, instance = opened.images[index], opened.job.instances[index]
         try:
-            opened.ready.append(self._prepare(opened, index, self.spool / instance.file))
+            opened.ready.append(self._prepare(opened, index))
         except NotReadable as error:
             logger.warning("not analysed: %s", error, extra=_context(opened.job))
-            opened.images[index] = replace(image, reason=error.reason)
+            opened.images[index] = replace(opened.images[index], reason=error.reason)
 
-    def _prepare(self, opened: OpenStudy, index: int, file: Path) -> Prepared:
-        header = opened.images[index].header
+    def _prepare(self, opened: OpenStudy, index: int) -> Prepared:
+        instance, header = opened.job.instances[index], opened.images[index].header
+        if not instance.is_here:
+            raise NotReadable(Reason.ON_ANOTHER_HOST, Reason.ON_ANOTHER_HOST.value)
         if header is not None:
             if reason := self.meant.objection(header):
                 raise NotReadable(reason, reason.value)
             if header.for_processing and has_presentation(opened, header):
                 raise NotReadable(Reason.PRESENTATION_READ, Reason.PRESENTATION_READ.value)
-        decoded = self.decode(file)
+        decoded = self.decode(self.spool / instance.file)
         try:
             tensor, placement = prepare(decoded.radiograph, self.package.manifest.pixels)
         except ValueError as error:

@@ -1,7 +1,7 @@
 """What must add up when everything has settled: promises against what the archive holds."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Reported(NamedTuple):
 def settle(
     promised: Mapping[str, set[str]],
     kept: Mapping[str, list[Dataset]],
-    state: Path,
+    states: Sequence[Path],
     patients: Mapping[str, str] | None = None,
 ) -> Account:
     """Compare.
@@ -59,8 +59,8 @@ def settle(
         SOP Instance UIDs that were answered with Success, by Study Instance UID.
     kept : mapping
         What the archive got, by SOP Instance UID, each time it came.
-    state : Path
-        The daemon's folder, at rest.
+    states : sequence of Path
+        The daemons' folders, at rest.
     patients : mapping or None
         The Patient ID under which a corrected study was promised last, by Study Instance UID.
     """
@@ -77,7 +77,7 @@ def settle(
         lost=sum(len(images - read.get(study, set())) for study, images in promised.items()),
         duplicated=sum(number - 1 for number in Counter(reports.values()).values()),
         altered=sum(any(copy != copies[0] for copy in copies[1:]) for copies in kept.values()),
-        half=half_files(state),
+        half=sum(map(half_files, states)),
         standing=sum(
             _names_another(one, corrected)
             for uid, one in objects.items()

@@ -1,7 +1,7 @@
 """A daemon with a tiny model package, an archive with moods, and senders that never give up."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,12 +10,12 @@ import pytest
 from daemon.clock import utc_now
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.overview import backlog
+from daemon.ledger.overview import backlog, oldest
 from model.package import write_package
 from tests.chaos.account import Account, Reported, images_read, is_report, reported, settle
 from tests.chaos.release import Releaser
 from tests.chaos.traffic import Send, Traffic
-from tests.chaos.victim import Victim, victim
+from tests.chaos.victim import Victim, victims
 from tests.fakes import Archive, Deed
 from tests.graphs import tiny_manifest, write_graph
 from tests.node import Peer, fast_settings, settings_text
@@ -48,23 +48,33 @@ def moods(seed: int, share: float) -> Iterator[Deed]:
 
 
 class Ward:
-    """Everything that takes part."""
+    """Everything that takes part: daemons on one ledger, each with its state folder."""
 
-    def __init__(self, folder: Path, state: Path, one: Victim, archive: Archive) -> None:
+    def __init__(
+        self, folder: Path, victims: Mapping[Path, Victim], archive: Archive, ledger: Path | str
+    ) -> None:
         self.folder = folder
-        self.state = state
-        self.victim = one
+        self.states = list(victims)
+        self.victims = list(victims.values())
         self.archive = archive
+        self.ledger = ledger
         self.kills = 0
         self.unsent = 0
         self._reports: dict[str, Reported] = {}
         self.traffic: Traffic | None = None
         self.releaser: Releaser | None = None
 
-    def send(self, port: int, senders: list[Send], seed: int = 1) -> Traffic:
-        self.traffic = Traffic(port, self.folder / "in", senders, seed)
+    @property
+    def victim(self) -> Victim:
+        """The daemon, where there is one."""
+        return self.victims[0]
+
+    def send(self, port: int | Sequence[int], senders: list[Send], seed: int = 1) -> Traffic:
+        """Begin to send; an attempt goes to any of several ports."""
+        ports = [port] if isinstance(port, int) else port
+        self.traffic = Traffic(ports, self.folder / "in", senders, seed)
         self.traffic.start(lambda: self.unreported() >= IN_FLIGHT, self.is_reported)
-        self.releaser = Releaser(self.state / "ledger.sqlite", self.traffic.mixed)
+        self.releaser = Releaser(self.ledger, self.traffic.mixed)
         return self.traffic
 
     def close(self) -> None:
@@ -93,17 +103,18 @@ class Ward:
     def settle(self) -> tuple[Account, int]:
         """Let everything come to rest; returns the account and how many studies are stuck."""
         assert self.traffic is not None
-        if not self.victim.is_alive:
-            self.victim.kill()
-            self.victim.start()
-        assert self.victim.await_ready()
+        for one in self.victims:
+            if not one.is_alive:
+                one.kill()
+                one.start()
+        assert all(one.await_ready() for one in self.victims)
         self.unsent = self.traffic.drain()
-        ledger = Ledger(self.state / "ledger.sqlite")
+        ledger = Ledger(self.ledger)
         Deliveries(ledger).retry_parked("pacs", utc_now())
         settled = {"jobs done", "jobs skipped", "deliveries withdrawn"}
 
         def at_rest() -> bool:
-            return not ledger.waiting() and not set(backlog(ledger)) - settled
+            return "waiting studies" not in oldest(ledger) and not set(backlog(ledger)) - settled
 
         try:
             wait_until(lambda: at_rest() and not self.unreported(), "rest", SETTLED_WITHIN_S)
@@ -114,15 +125,17 @@ class Ward:
                 print(f"stuck: {left}, unsent {self.unsent}, unreported {self.unreported()}")
             ledger.close()
             self.close()
-        self.victim.stop()
+        for one in self.victims:
+            one.stop()
         promised, patients = self.traffic.promised, self.traffic.patients
-        return settle(promised, self.archive.kept, self.state, patients), stuck
+        return settle(promised, self.archive.kept, self.states, patients), stuck
 
 
-def hasty(state: Path, port: int, package: Path, pacs: Peer) -> str:
+def hasty(state: Path, port: int, package: Path, pacs: Peer, ledger: str = "") -> str:
     """Return settings with the shortest waits that still mean something."""
     sections = {
         "node": {"state_dir": str(state)},
+        "ledger": {"url": ledger},
         "receiver": {"port": port, "min_free_bytes": 0, "warn_free_bytes": 0},
         "assembly": {"quiet_period_s": 0.3, "sweep_interval_s": 0.1},
         "reading": {
@@ -154,9 +167,31 @@ def ward(
     settings = folder / "settings.toml"
     with Archive(deeds=deeds, ae_title="PACS") as archive:
         settings.write_text(hasty(state, port, package, archive))
-        with victim(settings) as one:
-            site = Ward(folder, state, one, archive)
+        with victims(settings) as (one,):
+            site = Ward(folder, {state: one}, archive, state / "ledger.sqlite")
             try:
                 yield site, port
+            finally:
+                site.close()
+
+
+@contextmanager
+def hosts(
+    folder: Path, package: Path, deeds: Iterator[Deed], ledger: str
+) -> Iterator[tuple[Ward, list[int]]]:
+    """Give two daemons on one ledger, not yet started, and their ports."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = [free_port(), free_port()]
+    states = [folder / name / "state" for name in ("east", "west")]
+    with Archive(deeds=deeds, ae_title="PACS") as archive:
+        files = []
+        for state, port in zip(states, ports, strict=True):
+            state.parent.mkdir(parents=True)
+            files.append(state.parent / "settings.toml")
+            files[-1].write_text(hasty(state, port, package, archive, ledger))
+        with victims(*files) as both:
+            site = Ward(folder, dict(zip(states, both, strict=True)), archive, ledger)
+            try:
+                yield site, ports
             finally:
                 site.close()

@@ -17,15 +17,15 @@ class Releaser:
 
     Parameters
     ----------
-    file : Path
+    where : Path or str
         The ledger; it is opened when there is something to release.
     studies : collection of str
         Study Instance UIDs; may grow.
     """
 
-    def __init__(self, file: Path, studies: Collection[str]) -> None:
+    def __init__(self, where: Path | str, studies: Collection[str]) -> None:
         self.released: set[str] = set()
-        self._file, self._studies = file, studies
+        self._where, self._studies = where, studies
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -40,7 +40,7 @@ class Releaser:
         while not self._stop.wait(INTERVAL_S):
             held = set(self._studies) - self.released
             if held and ledger is None:
-                ledger = Ledger(self._file)
+                ledger = Ledger(self._where)
             if ledger is not None:
                 self.released |= {one for one in held if _release(Decisions(ledger), one)}
         if ledger is not None:

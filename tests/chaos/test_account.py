@@ -30,9 +30,9 @@ GOOD = {"2.25.1": [report("2.25.1", "1.2", "1.2.1", "1.2.2")]}
 
 
 def test_a_report_on_everything_is_clean_and_so_is_its_resend(tmp_path):
-    assert settle(PROMISED, GOOD, tmp_path).is_clean
+    assert settle(PROMISED, GOOD, [tmp_path]).is_clean
     twice = {"2.25.1": GOOD["2.25.1"] * 2}
-    account = settle(PROMISED, twice, tmp_path)
+    account = settle(PROMISED, twice, [tmp_path])
     assert account.is_clean
     assert account.resent == 1
 
@@ -47,7 +47,7 @@ def test_a_report_on_everything_is_clean_and_so_is_its_resend(tmp_path):
     ],
 )
 def test_what_does_not_add_up_is_counted(tmp_path, kept, problem):
-    account = settle(PROMISED, kept, tmp_path)
+    account = settle(PROMISED, kept, [tmp_path])
     assert getattr(account, problem) > 0
     assert not account.is_clean
 
@@ -56,12 +56,12 @@ def test_what_does_not_add_up_is_counted(tmp_path, kept, problem):
 def test_half_files_are_counted(tmp_path, name):
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / name).write_bytes(b"half")
-    assert settle(PROMISED, GOOD, tmp_path).half == 1
+    assert settle(PROMISED, GOOD, [tmp_path]).half == 1
 
 
 def test_a_superseding_report_with_more_images_is_no_duplicate(tmp_path):
     first = {"2.25.0": [report("2.25.0", "1.2", "1.2.1")]}
-    assert settle(PROMISED, {**first, **GOOD}, tmp_path).is_clean
+    assert settle(PROMISED, {**first, **GOOD}, [tmp_path]).is_clean
 
 
 TEMPORARY = {"2.25.1": [report("2.25.1", "1.2", "1.2.1", "1.2.2", patient="T")]}
@@ -70,7 +70,7 @@ NOTE = {"2.25.3": [report("2.25.3", "1.2", "2.25.1", sop_class=KeyObjectSelectio
 
 
 def test_a_corrected_study_has_two_reports_of_which_a_note_rejects_the_former(tmp_path):
-    account = settle(PROMISED, TEMPORARY | TRUE | NOTE, tmp_path, {"1.2": "P"})
+    account = settle(PROMISED, TEMPORARY | TRUE | NOTE, [tmp_path], {"1.2": "P"})
     assert account.is_clean
     assert account.corrected == 1
 
@@ -85,7 +85,7 @@ def test_a_corrected_study_has_two_reports_of_which_a_note_rejects_the_former(tm
     ],
 )
 def test_a_corrected_study_that_is_not_settled_is_counted(tmp_path, kept, problem):
-    account = settle(PROMISED, kept, tmp_path, {"1.2": "P"})
+    account = settle(PROMISED, kept, [tmp_path], {"1.2": "P"})
     assert getattr(account, problem) > 0
     assert not account.is_clean
 
@@ -94,4 +94,4 @@ def test_a_report_that_a_note_rejects_does_not_count(tmp_path):
     rejected = {
         "2.25.3": [report("2.25.3", "1.2", "2.25.2", sop_class=NOTE["2.25.3"][0].SOPClassUID)]
     }
-    assert settle(PROMISED, TRUE | rejected, tmp_path, {"1.2": "P"}).lost == 2
+    assert settle(PROMISED, TRUE | rejected, [tmp_path], {"1.2": "P"}).lost == 2

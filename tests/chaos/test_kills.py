@@ -25,7 +25,7 @@ SOAK_ROUND = 200
 PATIENCE_S = 1.5
 EXECUTED_EVERY = 20
 """Most daemons are forked from one that has its imports done; these are started from nothing."""
-ELSEWHERE = ("commitment:", "promise:", "purge:", "pull:")
+ELSEWHERE = ("adopt:", "commitment:", "promise:", "purge:", "pull:")
 """Points that are not on the way of a study."""
 ROUNDS = 1
 
@@ -46,7 +46,7 @@ def senders() -> list[Send]:
     return [with_pynetdicom, *dcmtk]
 
 
-def _verdict(site: Ward, title: str, began: float) -> None:
+def verdict(site: Ward, title: str, began: float) -> None:
     account, stuck = site.settle()
     took = time.monotonic() - began
     released = len(site.releaser.released) if site.releaser else 0
@@ -100,14 +100,14 @@ def test_killed_at_random_nothing_promised_is_lost(tmp_path, tiny_package):
     began = time.monotonic()
     with ward(tmp_path, tiny_package, moods(seed=7, share=0.1)) as (site, port):
         _kill_at_random(site, port, max(0, KILLS - ROUNDS * len(points())), seed=7)
-        _verdict(site, "random", began)
+        verdict(site, "random", began)
 
 
 def test_killed_at_every_step_nothing_promised_is_lost(tmp_path, tiny_package):
     began = time.monotonic()
     with ward(tmp_path, tiny_package, moods(seed=8, share=0.0)) as (site, port):
         reached = _kill_at_each(site, port, points() * ROUNDS)
-        _verdict(site, "at every step", began)
+        verdict(site, "at every step", began)
     assert reached == set(points())
 
 
@@ -133,5 +133,5 @@ def test_soak_of_kills(tmp_path, tiny_package, capsys):
         with ward(folder, tiny_package, moods(seed, share=0.1)) as (site, port):
             _kill_at_random(site, port, min(SOAK_ROUND, SOAK_KILLS - done), seed)
             with capsys.disabled():
-                _verdict(site, f"soak, seed {seed}, after {done} others", began)
+                verdict(site, f"soak, seed {seed}, after {done} others", began)
         shutil.rmtree(folder)

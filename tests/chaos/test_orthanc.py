@@ -10,7 +10,7 @@ import pytest
 from daemon.ledger.ledger import Ledger
 from tests.chaos.account import evidence, is_report, settle
 from tests.chaos.conftest import hasty
-from tests.chaos.victim import victim
+from tests.chaos.victim import victims
 from tests.objects import Exam, Patient, save_all, study_of
 from tests.peers import running_orthanc
 from tests.tools import PeerError, free_port, wait_until
@@ -52,7 +52,7 @@ def _results(pacs, study_uids):
 def test_killed_under_orthanc_nothing_promised_is_lost(tmp_path, tiny_package):
     began, port, chance = time.monotonic(), free_port(), random.Random(5)
     settings = tmp_path / "settings.toml"
-    with running_orthanc(tmp_path / "pacs") as pacs, victim(settings) as one:
+    with running_orthanc(tmp_path / "pacs") as pacs, victims(settings) as (one,):
         pacs.knows("WRISTD", port)
         images = _keep(pacs, tmp_path / "in")
         settings.write_text(hasty(tmp_path / "state", port, tiny_package, pacs))
@@ -75,7 +75,7 @@ def test_killed_under_orthanc_nothing_promised_is_lost(tmp_path, tiny_package):
         wait_until(all_reported, "a report on every study", 180)
         one.stop()
         kept = {str(result.SOPInstanceUID): [result] for result in _results(pacs, images)}
-        account = settle(images, kept, tmp_path / "state")
+        account = settle(images, kept, [tmp_path / "state"])
         print(f"\nOrthanc: {KILLS} kills in {time.monotonic() - began:.0f} s, {account}")
         assert account.is_clean, account
         ledger = Ledger(tmp_path / "state" / "ledger.sqlite")

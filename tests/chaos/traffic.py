@@ -46,7 +46,7 @@ class Shipment:
 class Traffic:
     """Studies on their way, from several senders at once."""
 
-    port: int
+    ports: Sequence[int]
     folder: Path
     senders: Sequence[Send]
     seed: int
@@ -117,8 +117,10 @@ class Traffic:
             return due
 
     def _try(self, sender: Send, shipment: Shipment) -> bool:
+        with self._lock:
+            port = self._random.choice(self.ports)
         try:
-            accepted = sender(self.port, shipment.files, shipment.objects)
+            accepted = sender(port, shipment.files, shipment.objects)
         except (PeerError, ConnectionError, OSError):
             accepted = False
         with self._lock:

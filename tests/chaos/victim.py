@@ -101,8 +101,8 @@ class Victim:
 
 
 @contextmanager
-def victim(settings: Path) -> Iterator[Victim]:
-    """Give a victim that is not running yet; nothing of it is left afterwards."""
+def victims(*settings: Path) -> Iterator[list[Victim]]:
+    """Give a victim for each settings file, not running yet; nothing of them is left afterwards."""
     zygote = subprocess.Popen(
         [sys.executable, "-m", "tests.chaos.zygote"],
         stdin=subprocess.PIPE,
@@ -113,11 +113,12 @@ def victim(settings: Path) -> Iterator[Victim]:
     assert zygote.stdout is not None
     if zygote.stdout.readline().strip() != "ready":
         raise PeerError("the zygote did not start")
-    one = Victim(settings, zygote)
+    all_of_them = [Victim(file, zygote) for file in settings]
     try:
-        yield one
+        yield all_of_them
     finally:
-        one.kill()
+        for one in all_of_them:
+            one.kill()
         assert zygote.stdin is not None
         zygote.stdin.close()
         zygote.wait(10)

@@ -2,16 +2,23 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
-from tests.benchmarks.blast import Peer, associate_rq
+from daemon.clock import utc_now
+from daemon.ledger.queue import Queue
+from daemon.operate.upkeep import Upkeep
+from daemon.settings import Assembly
+from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
 from tests.objects import Exam, dx
-from tests.receiving import LIMITS, PICTURE, House
+from tests.opening import describe_here
+from tests.receiving import LIMITS, PICTURE, House, raw
 from tests.tools import wait_until
 
 
@@ -53,6 +60,67 @@ def test_one_that_dies_is_replaced_and_what_it_acknowledged_is_there(house):
     wait_until(lambda: len(children() - before) == 1, "another child")
     assert house.send(dx(PICTURE, number=2)) == [0x0000]
     assert len(house.ledger.files()) == 2
+
+
+def begin_slowly(house):
+    """Send one image whole and the next one by half; return what is left, and the study."""
+    first, second = (dx(PICTURE, number=number) for number in (1, 2))
+    syntax = str(first.file_meta.TransferSyntaxUID)
+    peer = Peer(house.receiver.port)
+    peer.associate(associate_rq("WRISTD", {(str(first.SOPClassUID), syntax): 1}, "MODALITY"))
+    whole, halved = (
+        store_pdus(
+            Item(str(one.SOPClassUID), syntax, str(one.SOPInstanceUID), raw(one).data_set), 1, 4096
+        )
+        for one in (first, second)
+    )
+    peer.send(whole)
+    assert peer.status() == 0x0000
+    peer.send(halved[: len(halved) // 2])
+    return peer, halved[len(halved) // 2 :], str(first.StudyInstanceUID)
+
+
+def test_a_study_waits_for_an_image_that_is_on_the_wire_in_a_child(house):
+    queue = Queue(house.ledger)
+    upkeep = Upkeep(
+        house.ledger,
+        queue,
+        Assembly(quiet_period_s=1.0, hard_cap_s=900.0),
+        "recipe",
+        lambda: utc_now() + timedelta(seconds=60),
+        house.place.spool,
+        describe_here,
+        house.receiver.being_sent,
+    )
+    peer, rest, study = begin_slowly(house)
+    wait_until(lambda: house.receiver.being_sent() == {study}, "the second image")
+    upkeep.assemble()
+    assert len(house.ledger.waiting()) == 1
+    peer.send(rest)
+    assert peer.status() == 0x0000
+    wait_until(lambda: house.receiver.being_sent() == set(), "the end of the second image")
+    upkeep.assemble()
+    assert len(queue.claim("w", upkeep.clock(), timedelta(seconds=60)).instances) == 2
+    peer.release()
+
+
+def test_a_child_that_does_not_answer_counts_as_sent_nothing_and_that_is_said(house, caplog):
+    peer, _rest, study = begin_slowly(house)
+    wait_until(lambda: house.receiver.being_sent() == {study}, "the second image")
+    stopped = children()
+    for child in stopped:
+        os.kill(child, signal.SIGSTOP)
+    begun = time.monotonic()
+    assert house.receiver.being_sent() == set()
+    assert time.monotonic() - begun < 5
+    assert house.receiver.being_sent() == set()
+    said = [record.message for record in caplog.records]  # one that has just begun may be silent
+    assert said
+    assert all(one.endswith("does not say what it is being sent") for one in said)
+    for child in stopped:
+        os.kill(child, signal.SIGCONT)
+    wait_until(lambda: house.receiver.being_sent() == {study}, "an answer")
+    peer.socket.close()
 
 
 def processors_of(process):

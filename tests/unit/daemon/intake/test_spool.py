@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from daemon.intake.spool import Spool, digest_of
+from daemon.intake.spool import Spool, digest_of, orphans
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def test_orphans_are_the_files_that_are_not_known_in_the_order_they_came(spool):
     known, *unknown = (keep(spool, bytes([number])) for number in range(4))
     for age, stored in enumerate(unknown):
         os.utime(spool.folder / stored.file, ns=(0, 10 - age))
-    assert spool.orphans({known.file}) == [spool.folder / one.file for one in reversed(unknown)]
+    assert orphans(spool.folder, {known.file}) == [
+        spool.folder / one.file for one in reversed(unknown)
+    ]
 
 
 def test_only_one_process_has_the_turn(spool):

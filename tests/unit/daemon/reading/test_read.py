@@ -135,6 +135,20 @@ def test_an_unreadable_image_keeps_its_reason_beside_a_good_one(tmp_path, packag
     assert [image.reason for image in made.images] == [None, Reason.UNREADABLE]
 
 
+def test_an_image_on_another_host_is_named_with_its_reason_and_decides_nothing(
+    tmp_path, package, picture
+):
+    made = job(tmp_path, dx(picture), dx(picture, number=2))
+    here, elsewhere = made.instances
+    elsewhere = replace(elsewhere, is_here=False, header=None)
+    (tmp_path / elsewhere.file).unlink()
+    read = reader(package, tmp_path).read(replace(made, instances=(here, elsewhere)), NOW)
+    assert read.category is Category.POSITIVE
+    assert [one.reason for one in read.images] == [None, Reason.ON_ANOTHER_HOST]
+    alone = reader(package, tmp_path).read(replace(made, instances=(elsewhere,)), NOW)
+    assert (alone.category, alone.reason) == (Category.NOT_ANALYSED, Reason.ON_ANOTHER_HOST)
+
+
 def test_two_patients_in_one_study_are_held(tmp_path, package, picture):
     other = dx(picture, number=2)
     other.PatientID = "DRAWN-2"
