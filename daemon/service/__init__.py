@@ -47,13 +47,14 @@ from daemon.reading.wiring import build_guard, openers
 from daemon.reading.wiring import open_package as open_package
 from daemon.reading.worker import Worker
 from daemon.results.reporter import Reporter
+from daemon.service.fetching import fetching as fetching
+from daemon.service.reading import build_reading
+from daemon.service.reading import recipe_digest as recipe_digest
+from daemon.service.sending import build_sending
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
 from daemon.stopping import end, started
 from model.package import ModelPackage
-
-_NAME_LENGTH = 64
-"""Of a worker, in the ledger."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +167,10 @@ def build(
     neighbours = Neighbours(Places(ledger), chronometer)
     outgoing = build_outgoing(settings)
     safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, chronometer)
-    couriers, after = _delivering(settings, place, ledger, outgoing, chronometer, safekeeping)
-    pipeline, decoders = _reading(settings, place, package, ledger, chronometer, ringing(couriers))
+    couriers, after = build_sending(settings, place, ledger, outgoing, chronometer, safekeeping)
+    pipeline, decoders = build_reading(
+        settings, place, package, ledger, chronometer, ringing(couriers)
+    )
     receiver = Receiver(settings, place, ledger, chronometer, safekeeping.answers)
     fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, chronometer)
     night = Night(settings.pull, list(fetchers.values()), chronometer)
@@ -205,103 +208,3 @@ def build(
         outgoing=outgoing,
         clock=chronometer,
     )
-
-
-@contextmanager
-def fetching(settings: Settings, settings_file: Path, source: str) -> Iterator[Fetcher]:
-    """Give the fetcher of one archive, beside a daemon that may run or not.
-
-    Raises
-    ------
-    Misconfigured
-        The settings name no such archive.
-    """
-    place = Place(root=resolve(settings_file, settings.node.state_dir))
-    place.create()
-    ledger = open_ledger(place, settings.ledger)
-    clock = Chronometer()
-    reception = Reception(settings, place, ledger, clock)
-    try:
-        outgoing = build_outgoing(settings)
-        fetchers = build_fetchers(settings, ledger, reception.intake, outgoing, clock)
-        if source not in fetchers:
-            known = ", ".join(fetchers) or "none"
-            raise Misconfigured(f"pull: no archive is called {source}; known: {known}")
-        yield fetchers[source]
-    finally:
-        reception.stop()
-        ledger.close()
-
-
-def recipe_digest(settings: Settings, package: ModelPackage) -> str:
-    """Name how a study is read: another package or other result settings make another job."""
-    return f"{package.digest[:47]}-{settings.results_digest()}"
-
-
-def _reading(
-    settings: Settings,
-    place: Place,
-    package: ModelPackage,
-    ledger: Ledger,
-    clock: Chronometer,
-    settled: Callable[[], None],
-) -> tuple[Pipeline, Decoders]:
-    """Build the pipeline, and the decoders that it uses."""
-    home = place.home()
-    which = f"{home.uid[:6]}-" if settings.ledger.url else ""
-    name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
-    number = openers(settings.reading)
-    decoders = Decoders(settings.reading, number)
-    guard = build_guard(settings.reading, package, ledger, name)
-    reader = Reader(
-        package=package,
-        network=guard,
-        spool=place.spool,
-        settings_digest=settings.results_digest(),
-        decode=decoders.decode,
-        describe=decoders.describe,
-        meant=Meant(package.manifest, settings.reading, ledger.count),
-    )
-    reporter = _reporter(settings, place, ledger)
-    guarded("reading", lambda: reporter.warm_up(reader.identity, clock()))
-    worker = Worker(
-        name=name,
-        queue=Queue(ledger),
-        reader=reader,
-        report=reporter.report,
-        destinations=settings.destination_names(),
-        settings=settings.reading,
-        clock=clock,
-        settled=settled,
-    )
-    return Pipeline(worker, number, lambda: guard.batch_size), decoders
-
-
-def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
-    return Reporter(settings.report, settings.every_destination(), place.outbox, ledger.count)
-
-
-def _delivering(
-    settings: Settings,
-    place: Place,
-    ledger: Ledger,
-    outgoing: Outgoing,
-    clock: Chronometer,
-    safekeeping: Safekeeping,
-) -> tuple[list[Loop], list[Loop]]:
-    """Build the couriers' loops, and those of storage commitment, rung after each delivery."""
-    every_s = settings.delivery.interval_s
-    after = [Loop("delivery", at_once_again(turn, clock), every_s) for turn in safekeeping.turns]
-    couriers = [
-        Courier(
-            destination=destination,
-            outgoing=outgoing,
-            deliveries=Deliveries(ledger),
-            outbox_dir=place.outbox,
-            settings=settings.delivery,
-            clock=clock,
-        )
-        for destination in settings.every_destination()
-    ]
-    turns = [at_once_again(courier.turn, clock, ringing(after)) for courier in couriers]
-    return [Loop("delivery", turn, every_s) for turn in turns], after
