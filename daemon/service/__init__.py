@@ -14,18 +14,13 @@ from pathlib import Path
 from threading import Event
 
 from daemon.clock import Chronometer, Clock, utc_now
-from daemon.commitment.wiring import Safekeeping, build_safekeeping
-from daemon.delivery.outbox import Courier
+from daemon.commitment.wiring import build_safekeeping
 from daemon.ending import Ending
-from daemon.errors import Misconfigured
-from daemon.guarded import Loop, at_once_again, guarded, repeat, ringing
+from daemon.guarded import Loop, repeat, ringing
 from daemon.intake.receive import Receiver
-from daemon.intake.reception import Reception
-from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.ledger.places import Places
-from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
 from daemon.ledger.sameness import Sameness
 from daemon.ledger.waits import wait_no_more
@@ -36,17 +31,11 @@ from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.upkeep import Upkeep
 from daemon.operate.vigil import INTERVAL_S, Vigil
 from daemon.outgoing import Outgoing, build_outgoing
-from daemon.pull.fetch import Fetcher
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
-from daemon.reading.meant import Meant
 from daemon.reading.pipeline import Pipeline
-from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
-from daemon.reading.wiring import build_guard, openers
 from daemon.reading.wiring import open_package as open_package
-from daemon.reading.worker import Worker
-from daemon.results.reporter import Reporter
 from daemon.service.fetching import fetching as fetching
 from daemon.service.reading import build_reading
 from daemon.service.reading import recipe_digest as recipe_digest
@@ -54,7 +43,6 @@ from daemon.service.sending import build_sending
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
 from daemon.stopping import end, started
-from model.package import ModelPackage
 
 
 @dataclass(frozen=True, eq=False)
