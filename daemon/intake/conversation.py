@@ -15,6 +15,7 @@ from daemon.crashpoints import crash_point
 from daemon.intake.admit import Announced, Refusal, Refused, StoreStatus
 from daemon.intake.command import Command, Field, Malformed, read_command, write_answer
 from daemon.intake.connections import Connections
+from daemon.intake.contexts import is_storage
 from daemon.intake.intake import Incoming, Intake
 from daemon.intake.negotiate import Accepted, Context, Negotiator
 from daemon.intake.pdu import (
@@ -147,7 +148,7 @@ class Conversation:
         if command.is_answer:
             raise Violation(AbortReason.NOT_SPECIFIED, "an answer to nothing")
         incoming = None
-        if command.field == Field.C_STORE and command.sop_class_uid == context.abstract_syntax:
+        if command.field == Field.C_STORE and _are_storage(command, context):
             announced = Announced(
                 command.sop_class_uid, command.sop_instance_uid, context.transfer_syntax
             )
@@ -203,7 +204,7 @@ class Conversation:
             if current.incoming is not None:
                 return self._store(current.incoming)
             if command.field == Field.C_STORE:
-                return Answer(SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context")
+                return Answer(SOP_CLASS_NOT_SUPPORTED, "SOP class or context is not for storage")
             if command.field == Field.C_CANCEL:
                 return None
             request = Request(
@@ -230,3 +231,12 @@ class Conversation:
             )
             return Answer(refused.status, str(refused))
         return Answer(StoreStatus.SUCCESS)
+
+
+def _are_storage(command: Command, context: Context) -> bool:
+    """Tell whether an object may come here.
+
+    Some senders use the context of another storage class: what the object is, it says itself, and
+    the context says how it is encoded.
+    """
+    return is_storage(command.sop_class_uid) and is_storage(context.abstract_syntax)

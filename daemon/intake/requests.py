@@ -61,6 +61,8 @@ VERIFICATION: AnswerTable = {(Field.C_ECHO, str(Verification)): echo}
 def answer(request: Request, table: AnswerTable) -> Answer:
     """Answer a request from the table (PS3.7 C.5 where it has no entry)."""
     command = request.command
+    if command.field == Field.C_ECHO:
+        return echo(request)  # whatever class it names: it asks whether we are there
     answerer = table.get((command.field, command.sop_class_uid))
     if answerer is not None:
         return answerer(request)
