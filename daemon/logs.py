@@ -32,6 +32,8 @@ ANY_HOST = "any"
 MOST_A_MINUTE = 3
 """Records of one kind about one host."""
 _MINUTE_S = 60.0
+TIMER = "log"
+"""Name of the thread that waits for the end of a minute."""
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """Control characters, line separators, and what turns the direction of text."""
@@ -110,7 +112,7 @@ class Limited(logging.StreamHandler[TextIO]):
 
     def _tell_later(self) -> None:
         timer = threading.Timer(self._quota.every_s, self._tell_in_time)
-        timer.daemon = True
+        timer.daemon, timer.name = True, TIMER
         with suppress(RuntimeError):  # no thread can be started: the next record tells
             timer.start()
             self._timer = timer

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from daemon.crashpoints import crash_point
-from daemon.intake.admit import Announced, Refusal, Refused, StoreStatus
+from daemon.intake.admit import ANALYSED_SOP_CLASSES, Announced, Refusal, Refused, StoreStatus
 from daemon.intake.command import Command, Field, Malformed, read_command, write_answer
 from daemon.intake.connections import Connections
-from daemon.intake.contexts import is_storage
+from daemon.intake.contexts import READ_TRANSFER_SYNTAXES, is_storage
 from daemon.intake.intake import Incoming, Intake
 from daemon.intake.negotiate import Accepted, Context, Negotiator
 from daemon.intake.pdu import (
@@ -209,6 +209,7 @@ class Conversation:
                 return None
             request = Request(
                 command,
+                current.context.abstract_syntax,
                 current.context.transfer_syntax,
                 bytes(current.data_set),
                 self._accepted.calling_ae,
@@ -237,6 +238,11 @@ def _are_storage(command: Command, context: Context) -> bool:
     """Tell whether an object may come here.
 
     Some senders use the context of another storage class: what the object is, it says itself, and
-    the context says how it is encoded.
+    the context says how it is encoded, which for an object that is analysed must be known.
     """
-    return is_storage(command.sop_class_uid) and is_storage(context.abstract_syntax)
+    is_known = context.transfer_syntax in READ_TRANSFER_SYNTAXES
+    return (
+        is_storage(command.sop_class_uid)
+        and is_storage(context.abstract_syntax)
+        and (is_known or command.sop_class_uid not in ANALYSED_SOP_CLASSES)
+    )

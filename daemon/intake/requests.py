@@ -24,6 +24,8 @@ class Request:
     """A request as it came, whole."""
 
     command: Command
+    abstract_syntax: str
+    """Of the presentation context."""
     transfer_syntax: UID
     """Of the presentation context; for `data_set`."""
     data_set: bytes
@@ -64,7 +66,7 @@ def answer(request: Request, table: AnswerTable) -> Answer:
     if command.field == Field.C_ECHO:
         return echo(request)  # whatever class it names: it asks whether we are there
     answerer = table.get((command.field, command.sop_class_uid))
-    if answerer is not None:
+    if answerer is not None and request.abstract_syntax == command.sop_class_uid:
         return answerer(request)
     known = any(field == command.field for field, _sop_class in table)
     return Answer(SOP_CLASS_NOT_SUPPORTED if known else UNRECOGNISED_OPERATION)

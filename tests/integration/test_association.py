@@ -8,8 +8,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
+from daemon.clock import utc_now
+from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.command import Field, read_command
 from daemon.intake.requests import Answer
+from daemon.ledger.ledger import Ledger
+from daemon.settings import Commitment, CommitmentPeer, Place, Settings
 from tests.benchmarks.blast import (
     RELEASE_RQ,
     Item,
@@ -22,7 +26,7 @@ from tests.benchmarks.blast import (
     store_pdus,
 )
 from tests.objects import dx
-from tests.receiving import LIMITS, PICTURE, House, raw
+from tests.receiving import LIMITS, PACS, PICTURE, House, raw
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
@@ -281,4 +285,43 @@ def test_an_answerer_that_fails_is_answered_0110_and_the_association_goes_on(tmp
         assert peer.status() == 0x0110
         peer.send(data_pdu(pdv(3, COMMAND | LAST, ECHO)))
         assert peer.status() == 0x0000
+        peer.release()
+
+
+def test_a_film_on_a_context_whose_syntax_nobody_knows_is_answered_0122(house):
+    peer = Peer(house.receiver.port, timeout_s=10)
+    assert peer.associate(associate_rq("WRISTD", {("1.2.3.4", "1.2.3.5"): 1}, "MODALITY")) == 2
+    peer.send(store_pdus(item(), 1, 4096))
+    assert peer.status() == 0x0122
+    peer.release()
+    assert house.ledger.files() == set()
+
+
+@pytest.mark.parametrize(
+    "data_set",
+    [
+        pytest.param(b"\xff" * 40, id="noise"),
+        pytest.param(struct.pack("<HHL", 0x0008, 0x1199, 6) + b"1.2.3\0", id="no sequence"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_a_commitment_request_that_cannot_be_read_is_answered_0115(tmp_path, data_set):
+    settings = Settings(
+        commitment=Commitment(peers=(CommitmentPeer(ae_title="MODALITY", host="x", port=1),)),
+        destinations=(PACS,),
+    )
+    place, uid = Place(root=tmp_path / "state"), str(StorageCommitmentPushModel)
+    place.create()
+    ledger = Ledger(place.ledger)
+    answers = build_safekeeping(settings, place, ledger, utc_now).answers
+    with House(tmp_path / "state", ledger=ledger, answers=answers) as house:
+        peer = Peer(house.receiver.port)
+        contexts = {(uid, IMPLICIT): 5, (DX, str(ExplicitVRLittleEndian)): 1}
+        peer.associate(associate_rq("WRISTD", contexts, "MODALITY"))
+        wanted = [element(0x0003, uid.encode()), element(0x1008, b"\1\0")]
+        action = command(Field.N_ACTION, *wanted, data_set=True)
+        peer.send(data_pdu(pdv(5, COMMAND | LAST, action), pdv(5, DATA | LAST, data_set)))
+        assert peer.status() == 0x0115
+        peer.send(data_pdu(pdv(1, COMMAND | LAST, action), pdv(1, DATA | LAST, data_set)))
+        assert peer.status() == 0x0122
         peer.release()
