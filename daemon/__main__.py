@@ -15,7 +15,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from daemon import logs, service
 from daemon.clock import utc_now
@@ -26,6 +25,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, oldest, study_states
 from daemon.ledger.readings import stored_readings
 from daemon.operate import bench as benches
+from daemon.operate import fetching
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
 from daemon.operate.listing import studies_table
@@ -195,6 +195,7 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
     modality: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
     body_part: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Ask for nothing new.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="As fast as the archive gives.")] = False,
 ) -> None:
     """Fetch studies from an archive as a batch; what an earlier batch left is fetched too."""
     settings = load(config)
@@ -206,13 +207,11 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
         modalities=tuple(map(str.upper, modality or usual.modalities)),
         body_parts=tuple(map(str.upper, body_part or usual.body_parts)),
     )
+    interval_s = 0.0 if now else 3600.0 / settings.pull.studies_per_hour
     with service.fetching(settings, config, source) as fetcher:
         if not resume:
             print(f"{fetcher.query(wanted)} studies noted")
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task(source, total=fetcher.pulls.counts(source).get("found", 0))
-            interval_s = 3600.0 / settings.pull.studies_per_hour
-            fetcher.batch(interval_s, Event().wait, lambda: bar.advance(task))
+        fetching.fetch_all(fetcher, wanted, interval_s)
         print(json.dumps(fetcher.pulls.counts(source)))
 
 
