@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import traceback
+import warnings
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -154,14 +155,15 @@ def configure(level: str, style: Literal["text", "json"]) -> None:
     """Send every log record to standard error, once, in the given style.
 
     Libraries quote header values in their warnings, pynetdicom also in its errors: theirs are shown
-    from ERROR on only, its own not at all.
+    from ERROR on only, its own not at all. Python's warnings are left out: each text that was shown
+    is remembered for ever, and texts come from peers.
     """
     stream = Limited(sys.stderr, Quota(MOST_A_MINUTE, _MINUTE_S))
     stream.setFormatter(_Json() if style == "json" else _Text())
     root = logging.getLogger()
     root.handlers[:] = [stream]
     root.setLevel(level)
-    logging.captureWarnings(capture=True)
+    warnings.simplefilter("ignore")
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    for name in ("pydicom", "apscheduler", "highdicom", "alembic", "py.warnings"):
+    for name in ("pydicom", "apscheduler", "highdicom", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -76,13 +76,15 @@ def _send(port: int, source: str, data: bytes, sent: Sent) -> None:
     heard = bytearray()
     try:
         with socket.create_connection(("127.0.0.1", port), 30.0, (source, 0)) as peer:
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(ConnectionError):  # it was cut before all was sent
                 peer.sendall(data)
+            with suppress(OSError):
                 peer.shutdown(socket.SHUT_WR)
-            with suppress(ConnectionResetError):
-                while piece := peer.recv(65536):
-                    heard += piece
-    except TimeoutError:
+            while piece := peer.recv(65536):
+                heard += piece
+    except ConnectionError:
+        sent.ends["reset"] += 1
+    except OSError:  # no connection, or no end of it
         sent.silent += 1
     sent.ends[_understood(heard, sent.acknowledged)] += 1
 

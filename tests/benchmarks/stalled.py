@@ -1,18 +1,23 @@
 """Do clients that say nothing slow down those that do? TLS, 16 honest senders, a crowd beside.
 
     python -m tests.benchmarks.stalled [--stalled N] [--idle N] [--seconds S] [--rounds R]
+        [--again-s S]
 
 Honest senders store over associations of 20 objects each, without and with a crowd in turn: clients
 that connect and begin a TLS handshake that they never end, and clients that connect and say nothing
-at all. Whoever of the crowd is cut comes again after a while. Receiver, senders and crowd are
-processes of their own. Prints one JSON object; exits with 1 when a goal is missed.
+at all; they come one after the other, evenly over the time, and with --again-s those that were cut
+come again so many seconds later. Receiver, senders and crowd are processes of their own. Prints one
+JSON object; exits with 1 when a goal is missed.
 """
 
 import argparse
+import heapq
 import json
+import math
 import multiprocessing
 import multiprocessing.queues
 import os
+import random
 import resource
 import selectors
 import socket
@@ -23,6 +28,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -37,10 +43,10 @@ from tests.objects import dx
 from tests.processes import status
 from tests.receiving import raw
 
+STARTED_WITHIN_S = 5.0
+"""For both processes to import what they need."""
 STALLED, IDLE, SENDERS = 2500, 300, 16
 SECONDS, ROUNDS = 20.0, 3
-AGAIN_AFTER_S = 10.0
-"""When a client of the crowd that was cut comes again."""
 LEAST_RATIO = 0.9
 _PER_ASSOCIATION = 20
 _CHANGED = "1234567890"
@@ -93,30 +99,48 @@ def send_honestly(port: int, papers: dict[str, str], go: Event, stop: Event, don
     done.put((sum(stored), sum(failed)))
 
 
-def crowd(port: int, stalled: int, idle: int, ready: Event, stop: Event, done: Any) -> None:
+@dataclass(frozen=True)
+class Crowd:
+    """How many clients say too little, over which time they come, and when those cut come again."""
+
+    stalled: int
+    idle: int
+    over_s: float
+    again_s: float
+
+    def plan(self) -> list[tuple[float, bytes]]:
+        """Return when each comes, seconds, and what it says."""
+        words = [_HELLO] * self.stalled + [b""] * self.idle
+        random.Random(1).shuffle(words)
+        return [(self.over_s * number / len(words), one) for number, one in enumerate(words)]
+
+
+NOBODY = Crowd(0, 0, 1.0, math.inf)
+
+
+def crowd(port: int, who: Crowd, go: Event, stop: Event, done: Any) -> None:
     """Hold connections that say too little until `stop`; put how many were opened."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))
     selector, opened = selectors.DefaultSelector(), 0
-    due = [(0.0, _HELLO)] * stalled + [(0.0, b"")] * idle
+    go.wait()
+    began = time.monotonic()
+    due = who.plan()  # in the order of time, as a heap is
     while not stop.is_set():
-        now = time.monotonic()
-        while due and due[0][0] <= now and not stop.is_set():
-            words = due.pop(0)[1]
+        while due and due[0][0] <= time.monotonic() - began and not stop.is_set():
+            words = heapq.heappop(due)[1]
             with suppress(OSError):
                 one = socket.create_connection(("127.0.0.1", port), 5.0, ("127.0.0.2", 0))
                 one.sendall(words)
                 selector.register(one, selectors.EVENT_READ, words)
                 opened += 1
-        if not ready.is_set() and opened >= stalled + idle:
-            ready.set()
-        for key, _events in selector.select(0.1):
+        for key, _events in selector.select(0.05):
             with suppress(OSError):
                 if key.fileobj.recv(100):  # type: ignore[union-attr]
                     continue
             selector.unregister(key.fileobj)
             key.fileobj.close()  # type: ignore[union-attr]
-            due.append((time.monotonic() + AGAIN_AFTER_S, key.data))
+            heapq.heappush(due, (time.monotonic() - began + who.again_s, key.data))
     done.put(opened)
 
 
@@ -131,18 +155,16 @@ def _film() -> Item:
 
 
 def measure(
-    receiver: Measured, papers: dict[str, str], seconds: float, stalled: int, idle: int
+    receiver: Measured, papers: dict[str, str], seconds: float, who: Crowd
 ) -> dict[str, Any]:
-    """Let honest senders store for a while, beside a crowd of that size."""
+    """Let honest senders store for a while, beside a crowd."""
     spawn = multiprocessing.get_context("spawn")
-    go, stop, ready, done, opened = (
-        spawn.Event(), spawn.Event(), spawn.Event(), spawn.Queue(), spawn.Queue(),
-    )  # fmt: skip
+    go, stop, done, opened = spawn.Event(), spawn.Event(), spawn.Queue(), spawn.Queue()
     sender = spawn.Process(target=send_honestly, args=(receiver.port, papers, go, stop, done))
-    beside = spawn.Process(target=crowd, args=(receiver.port, stalled, idle, ready, stop, opened))
+    beside = spawn.Process(target=crowd, args=(receiver.port, who, go, stop, opened))
     sender.start()
     beside.start()
-    ready.wait(120)
+    threading.Event().wait(STARTED_WITHIN_S)
     began = time.monotonic()
     go.set()
     threads = descriptors = 0
@@ -166,7 +188,7 @@ def measure(
     }
 
 
-def compare(folder: Path, stalled: int, idle: int, seconds: float, rounds: int) -> dict[str, Any]:
+def compare(folder: Path, who: Crowd, seconds: float, rounds: int) -> dict[str, Any]:
     """Measure in turn without and with the crowd."""
     ours = authority(folder)
     node, modality = signed(folder, "node", ours), signed(folder, "modality", ours)
@@ -178,18 +200,17 @@ def compare(folder: Path, stalled: int, idle: int, seconds: float, rounds: int) 
     }  # fmt: skip
     found: dict[str, Any] = {"without": [], "with": []}
     with wristd(folder, 1, **tls) as receiver:
-        measure(receiver, papers, seconds / 4, 0, 0)  # opens what stays open
+        measure(receiver, papers, seconds / 4, NOBODY)  # opens what stays open
         for _ in range(rounds):
-            found["without"].append(measure(receiver, papers, seconds, 0, 0))
-            found["with"].append(measure(receiver, papers, seconds, stalled, idle))
+            found["without"].append(measure(receiver, papers, seconds, NOBODY))
+            found["with"].append(measure(receiver, papers, seconds, who))
     ratios = [
         one["a_second"] / other["a_second"]
         for one, other in zip(found["with"], found["without"], strict=True)
     ]
     failed = sum(one["failed"] for one in found["with"])
     return {
-        "stalled": stalled,
-        "idle": idle,
+        "crowd": asdict(who),
         **found,
         "ratio": round(statistics.median(ratios), 3),
         "goals_met": statistics.median(ratios) >= LEAST_RATIO and not failed,
@@ -205,9 +226,11 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=IDLE)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--again-s", type=float, default=math.inf)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        found = compare(Path(name), options.stalled, options.idle, options.seconds, options.rounds)
+        who = Crowd(options.stalled, options.idle, options.seconds, options.again_s)
+        found = compare(Path(name), who, options.seconds, options.rounds)
     print(json.dumps(found))
     sys.exit(0 if found["goals_met"] else 1)
 
