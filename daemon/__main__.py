@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -25,12 +26,12 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, oldest, study_states
 from daemon.ledger.readings import stored_readings
 from daemon.operate import bench as benches
+from daemon.operate import check as checks
 from daemon.operate import fetching
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
 from daemon.operate.listing import studies_table
-from daemon.pull import night
-from daemon.pull.criteria import Criteria
+from daemon.pull.night import criteria_for
 from daemon.reading.flags import split_flags
 from daemon.results.withdrawal import Why
 from daemon.settings import Place, Settings, load, resolve
@@ -83,12 +84,19 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def check(config: Config = DEFAULT_CONFIG) -> None:
-    """Check settings and model package, and say what is wrong."""
+def check(
+    config: Config = DEFAULT_CONFIG,
+    peers: Annotated[bool, typer.Option("--peers", help="Ask every peer, too.")] = False,
+) -> None:
+    """Open what the daemon would open, and say what is wrong; exit code 78 if anything is."""
     settings = load(config)
-    package = service.open_package(settings, config)
     print(f"{config}: good")
-    print(f"model package: {package.manifest.name} {package.manifest.version}, verified")
+
+    name = partial(service.package_name, settings, config)
+    findings = list(checks.check_all(settings, config, name, peers=peers))
+    print(*findings, sep="\n")
+    if any(one.level is checks.Level.WRONG for one in findings):
+        raise typer.Exit(EXIT_MISCONFIGURED)
 
 
 @app.command()
@@ -200,13 +208,7 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
     """Fetch studies from an archive as a batch; what an earlier batch left is fetched too."""
     settings = load(config)
     logs.configure(settings.log.level, settings.log.style)
-    usual = night.criteria_for(settings.pull, utc_now())
-    wanted = Criteria(
-        first=first.date() if first else usual.first,
-        last=last.date() if last else usual.last,
-        modalities=tuple(map(str.upper, modality or usual.modalities)),
-        body_parts=tuple(map(str.upper, body_part or usual.body_parts)),
-    )
+    wanted = criteria_for(settings.pull, utc_now()).changed(first, last, modality, body_part)
     interval_s = 0.0 if now else 3600.0 / settings.pull.studies_per_hour
     with service.fetching(settings, config, source) as fetcher:
         if not resume:

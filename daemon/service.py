@@ -205,6 +205,12 @@ def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
     return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
+def package_name(settings: Settings, settings_file: Path) -> str:
+    """Return name and version of the model package; see `open_package`."""
+    manifest = open_package(settings, settings_file).manifest
+    return f"{manifest.name} {manifest.version}"
+
+
 def _reading(
     settings: Settings, place: Place, package: ModelPackage, ledger: Ledger, clock: Clock
 ) -> tuple[Pipeline, Decoders]:

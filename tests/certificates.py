@@ -16,7 +16,7 @@ def authority(folder: Path, name: str = "ca") -> Path:
     return certificate
 
 
-def signed(folder: Path, name: str, by: Path) -> tuple[Path, Path]:
+def signed(folder: Path, name: str, by: Path, days: int = 30) -> tuple[Path, Path]:
     """Make a certificate for 127.0.0.1 signed by an authority; return it and its key."""
     certificate, key, asked = (folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
     extension = folder / f"{name}.ext"
@@ -27,6 +27,6 @@ def signed(folder: Path, name: str, by: Path) -> tuple[Path, Path]:
     )  # fmt: skip
     run_tool(
         "openssl", "x509", "-req", "-in", asked, "-CA", by, "-CAkey", by.with_suffix(".key"),
-        "-CAcreateserial", "-days", "30", "-extfile", extension, "-out", certificate,
+        "-CAcreateserial", "-days", str(days), "-extfile", extension, "-out", certificate,
     )  # fmt: skip
     return certificate, key

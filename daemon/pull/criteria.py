@@ -1,6 +1,6 @@
 """Which studies are wanted of an archive."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -19,6 +19,21 @@ class Criteria:
     last: date
     modalities: tuple[str, ...]
     body_parts: tuple[str, ...]
+
+    def changed(
+        self,
+        first: date | None,
+        last: date | None,
+        modalities: Sequence[str] | None,
+        body_parts: Sequence[str] | None,
+    ) -> "Criteria":
+        """Return what is wanted when something else is asked for; None changes nothing."""
+        return Criteria(
+            first=date(first.year, first.month, first.day) if first else self.first,
+            last=date(last.year, last.month, last.day) if last else self.last,
+            modalities=tuple(map(str.upper, modalities or self.modalities)),
+            body_parts=tuple(map(str.upper, body_parts or self.body_parts)),
+        )
 
     @property
     def study_date(self) -> str:

@@ -133,7 +133,7 @@ class DimseArchive:
             self.source.port,
             contexts=list(contexts),
             ae_title=self.source.ae_title,
-            ext_neg=_roles(contexts) if store else [],
+            ext_neg=[*(_roles(contexts) if store else ())],
             evt_handlers=[(evt.EVT_C_STORE, store)] if store else [],
         )
         if not association.is_established:
