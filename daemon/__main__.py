@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -15,7 +16,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from daemon import logs, service
 from daemon.clock import utc_now
@@ -28,12 +28,12 @@ from daemon.ledger.overview import study_states
 from daemon.ledger.readings import stored_readings
 from daemon.operate import adopt as adoption
 from daemon.operate import bench as benches
-from daemon.operate import listing
+from daemon.operate import check as checks
+from daemon.operate import fetching, listing
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
 from daemon.operate.status import status_of
-from daemon.pull import night
-from daemon.pull.criteria import Criteria
+from daemon.pull.night import criteria_for
 from daemon.results.withdrawal import Why
 from daemon.settings import Place, Settings, load, resolve
 
@@ -85,12 +85,19 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def check(config: Config = DEFAULT_CONFIG) -> None:
-    """Check settings and model package, and say what is wrong."""
+def check(
+    config: Config = DEFAULT_CONFIG,
+    peers: Annotated[bool, typer.Option("--peers", help="Ask every peer, too.")] = False,
+) -> None:
+    """Open what the daemon would open, and say what is wrong; exit code 78 if anything is."""
     settings = load(config)
-    package = service.open_package(settings, config)
     print(f"{config}: good")
-    print(f"model package: {package.manifest.name} {package.manifest.version}, verified")
+
+    name = partial(service.package_name, settings, config)
+    findings = list(checks.check_all(settings, config, name, peers=peers))
+    print(*findings, sep="\n")
+    if any(one.level is checks.Level.WRONG for one in findings):
+        raise typer.Exit(EXIT_MISCONFIGURED)
 
 
 @app.command()
@@ -202,24 +209,17 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
     modality: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
     body_part: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Ask for nothing new.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="As fast as the archive gives.")] = False,
 ) -> None:
     """Fetch studies from an archive as a batch; what an earlier batch left is fetched too."""
     settings = load(config)
     logs.configure(settings.log.level, settings.log.style)
-    usual = night.criteria_for(settings.pull, utc_now())
-    wanted = Criteria(
-        first=first.date() if first else usual.first,
-        last=last.date() if last else usual.last,
-        modalities=tuple(map(str.upper, modality or usual.modalities)),
-        body_parts=tuple(map(str.upper, body_part or usual.body_parts)),
-    )
+    wanted = criteria_for(settings.pull, utc_now()).changed(first, last, modality, body_part)
+    interval_s = 0.0 if now else 3600.0 / settings.pull.studies_per_hour
     with service.fetching(settings, config, source) as fetcher:
         if not resume:
             print(f"{fetcher.query(wanted)} studies noted")
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task(source, total=fetcher.pulls.counts(source).get("found", 0))
-            interval_s = 3600.0 / settings.pull.studies_per_hour
-            fetcher.batch(interval_s, Event().wait, lambda: bar.advance(task))
+        fetching.fetch_all(fetcher, wanted, interval_s)
         print(json.dumps(fetcher.pulls.counts(source)))
 
 

@@ -2,6 +2,8 @@
 
 Whatever a record holds, it stays one line that nobody else can continue: control characters are
 escaped. Only a traceback of ours has further lines, without the text of the exception.
+
+What a peer provokes is said a few times a minute, then counted: nobody fills the log from outside.
 """
 
 import hashlib
@@ -11,14 +13,28 @@ import re
 import sys
 import threading
 import traceback
+import warnings
+from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TextIO
 
 from typing_extensions import override
 
-FIELDS = ("study", "job", "attempt", "destination", "status", "instances", "peer")
+from daemon.quota import Kind, Quota
+
+FIELDS = ("study", "job", "attempt", "destination", "status", "instances", "peer", "host")
 """The `extra` keys that log calls use; every formatter prints those that are present."""
 
+peer_host: ContextVar[str] = ContextVar("peer_host")
+"""The address of the peer that a thread serves; whatever is logged there is about that peer."""
+ANY_HOST = "any"
+"""For `extra`, where it is not known which peer provoked a record."""
+MOST_A_MINUTE = 3
+"""Records of one kind about one host."""
+_MINUTE_S = 60.0
+TIMER = "log"
+"""Name of the thread that waits for the end of a minute."""
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """Control characters, line separators, and what turns the direction of text."""
@@ -59,6 +75,68 @@ class _Json(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
+class Limited(logging.StreamHandler[TextIO]):
+    """Writes records; of those about a host only as many as a quota lets pass, later the count.
+
+    Parameters
+    ----------
+    stream : text file
+    quota : Quota
+    """
+
+    def __init__(self, stream: TextIO, quota: Quota) -> None:
+        super().__init__(stream)
+        self._quota = quota
+        self._timer: threading.Timer | None = None
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        host = getattr(record, "host", None) or peer_host.get(None)
+        self._tell()
+        if host is None:
+            super().emit(record)
+            return
+        record.__dict__["host"] = host
+        words = str(record.msg).partition("%")[0].rstrip(" :(/")
+        if self._quota.passes(Kind(record.name, record.levelno, words, host)):
+            super().emit(record)
+        elif self._timer is None:
+            self._tell_later()
+
+    @override
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        with suppress(OSError, ValueError):  # the stream has gone before us
+            self._tell(everything=True)
+        super().close()
+
+    def _tell_later(self) -> None:
+        timer = threading.Timer(self._quota.every_s, self._tell_in_time)
+        timer.daemon, timer.name = True, TIMER
+        with suppress(RuntimeError):  # no thread can be started: the next record tells
+            timer.start()
+            self._timer = timer
+
+    def _tell_in_time(self) -> None:
+        self.acquire()
+        try:
+            self._timer = None
+            self._tell()
+            if self._quota.is_holding:
+                self._tell_later()
+        finally:
+            self.release()
+
+    def _tell(self, *, everything: bool = False) -> None:
+        """Write how many records were held back."""
+        for kind, count in self._quota.held_back(everything=everything):
+            text = f"{kind.words}: {count} more like it in the last minute"
+            record = logging.LogRecord(kind.logger, kind.level, "", 0, text, None, None)
+            record.__dict__["host"] = kind.host
+            super().emit(record)
+
+
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     found = {key: getattr(record, key) for key in FIELDS if hasattr(record, key)}
     return {
@@ -84,15 +162,16 @@ def configure(level: str, style: Literal["text", "json"]) -> None:
     """Send every log record to standard error, once, in the given style.
 
     Libraries quote header values in their warnings, pynetdicom also in its errors: theirs are shown
-    from ERROR on only, its own not at all.
+    from ERROR on only, its own not at all. Python's warnings are left out: each text that was shown
+    is remembered for ever, and texts come from peers.
     """
-    stream = logging.StreamHandler(sys.stderr)
+    stream = Limited(sys.stderr, Quota(MOST_A_MINUTE, _MINUTE_S))
     stream.setFormatter(_Json() if style == "json" else _Text())
     root = logging.getLogger()
     root.handlers[:] = [stream]
     root.setLevel(level)
-    logging.captureWarnings(capture=True)
+    warnings.simplefilter("ignore")
     threading.excepthook = _thread_ended
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    for name in ("pydicom", "apscheduler", "highdicom", "alembic", "py.warnings"):
+    for name in ("pydicom", "apscheduler", "highdicom", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)

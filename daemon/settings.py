@@ -19,6 +19,7 @@ from daemon.peers import AeTitle, Commitment, Port, Pull, Seconds, Section, Tls,
 from daemon.peers import Destination as Destination
 from daemon.peers import WebDestination as WebDestination
 from daemon.place import Place as Place
+from daemon.settings_text import not_plain, read_text, stripped
 
 
 class Node(Section):
@@ -238,16 +239,13 @@ def load(path: Path) -> Settings:
     Misconfigured
         With one line for each problem, each naming its key.
     """
+    text = read_text(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise Misconfigured(
-            f"{path}: {error.strerror}; copy the shipped settings.toml there"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path}: not TOML: {error}") from error
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path}: not TOML: {error}{not_plain(text)}") from error
     try:
-        return Settings.model_validate(_tuples(raw))
+        return Settings.model_validate(stripped(raw))
     except ValidationError as error:
         lines = [_line(path.name, problem["loc"], problem["msg"]) for problem in error.errors()]
         raise Misconfigured("\n".join(lines)) from error
@@ -256,15 +254,6 @@ def load(path: Path) -> Settings:
 def resolve(settings_file: Path, value: str) -> Path:
     """Return a path of the settings as an absolute one."""
     return (settings_file.resolve().parent / value).resolve()
-
-
-def _tuples(value: object) -> object:
-    """Turn TOML's lists into tuples, which is what strict validation of a frozen model takes."""
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    return value
 
 
 def _line(file: str, location: tuple[int | str, ...], message: str) -> str:

@@ -1,6 +1,7 @@
 """TLS, both ways round: contexts, and what went wrong in words (PS3.15 B.12, BCP 195)."""
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.errors import Misconfigured
@@ -57,6 +58,34 @@ def words_of(error: Exception) -> str:
     return f"TLS: no handshake with the peer ({type(error).__name__})"
 
 
+def expiry_of(certificate: Path, key: Path, authority: Path) -> datetime:
+    """Return when our certificate ends, as a peer sees it: it is shown in a handshake.
+
+    Raises
+    ------
+    Misconfigured
+        A file cannot be used, key and certificate do not fit, or it is not valid now.
+    """
+    ours = server_context(certificate, key, authority)
+    ours.verify_mode = ssl.CERT_NONE  # whoever looks here has none
+    looks = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    looks.check_hostname = False
+    looks.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    looks.load_verify_locations(certificate)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = looks.wrap_bio(back, there)
+    server = ours.wrap_bio(there, back, server_side=True)
+    try:
+        for side in (client, server, client):
+            _step(side)
+    except ssl.SSLCertVerificationError as error:
+        raise Misconfigured(f"is not valid: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        raise Misconfigured(f"cannot be shown: {error.reason}") from error
+    ends = (client.getpeercert() or {}).get("notAfter")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
+
+
 def _filled(
     context: ssl.SSLContext, setting: str, authority: Path, ours: tuple[Path, Path] | None
 ) -> ssl.SSLContext:
@@ -70,3 +99,10 @@ def _filled(
             f"{setting}: certificate, key or authority cannot be used: {error.strerror}"
         ) from error
     return context
+
+
+def _step(side: ssl.SSLObject) -> None:
+    try:
+        side.do_handshake()
+    except ssl.SSLWantReadError:  # the other side's turn
+        return

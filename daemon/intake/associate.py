@@ -1,7 +1,8 @@
 """The A-ASSOCIATE-RQ that a peer sends, and the A-ASSOCIATE-AC in answer (PS3.8 9.3.2, 9.3.3).
 
 Read as receivers ought to: items that we do not know are stepped over (9.3.1), AE titles may be
-padded with NUL as with blanks, and text that we do not need may hold anything.
+padded with NUL as with blanks, of contexts with one number the first counts, and text that we do
+not need may hold anything.
 """
 
 import struct
@@ -14,8 +15,8 @@ from daemon.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAM
 from daemon.intake.pdu import HEADER, PduType
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-_FIXED = struct.Struct(">H2x16s16s32x")
-"""Protocol version, called and calling AE title."""
+_FIXED = struct.Struct(">H2x16s16s32s")
+"""Protocol version, called and calling AE title, 32 bytes that are sent back as they came."""
 _ITEM = struct.Struct(">BxH")
 _MAXIMUM = struct.Struct(">L")
 _UID_LENGTH = struct.Struct(">H")
@@ -64,10 +65,10 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Wanted:
-    """An association request; `titles` are called and calling AE title as they came."""
+    """An association request; `echoed` is called and calling AE title, and 32 bytes, as sent."""
 
     protocol_version: int
-    titles: tuple[bytes, bytes]
+    echoed: tuple[bytes, bytes, bytes]
     application_context: str
     contexts: tuple[Proposed, ...]
     max_pdu: int = 0
@@ -77,12 +78,12 @@ class Wanted:
     @property
     def called_ae(self) -> str:
         """The called AE title."""
-        return _title(self.titles[0])
+        return _title(self.echoed[0])
 
     @property
     def calling_ae(self) -> str:
         """The calling AE title."""
-        return _title(self.titles[1])
+        return _title(self.echoed[1])
 
 
 @dataclass(frozen=True)
@@ -100,27 +101,33 @@ def read_request(pdu: bytes) -> Wanted:
     Raises
     ------
     Unintelligible
-        It is none, or has no valid presentation contexts.
+        It is none, or has no presentation contexts.
     """
     body = memoryview(pdu)[HEADER.size :]
     try:
-        version, *titles = _FIXED.unpack_from(body)
+        version, *echoed = _FIXED.unpack_from(body)
     except struct.error as error:
         raise Unintelligible("association request is too short") from error
-    application_context, contexts, user = "", [], memoryview(b"")
+    application_context, user = "", memoryview(b"")
+    contexts: dict[int, Proposed] = {}
     for kind, value in _items(body[_FIXED.size :]):
         if kind == Kind.APPLICATION_CONTEXT:
             application_context = _uid(value)
         elif kind == Kind.PROPOSED_CONTEXT:
-            contexts.append(_proposed(value))
+            proposed = _proposed(value)
+            contexts.setdefault(proposed.context_id, proposed)
         elif kind == Kind.USER_INFORMATION:
             user = value
-    identifiers = [one.context_id for one in contexts]
-    if not identifiers or len(set(identifiers)) < len(identifiers):
-        raise Unintelligible("association request has no valid presentation contexts")
+    if not contexts:
+        raise Unintelligible("association request has no presentation contexts")
     max_pdu, roles = _user_information(user)
     return Wanted(
-        version, (titles[0], titles[1]), application_context, tuple(contexts), max_pdu, roles
+        protocol_version=version,
+        echoed=(echoed[0], echoed[1], echoed[2]),
+        application_context=application_context,
+        contexts=tuple(contexts.values()),
+        max_pdu=max_pdu,
+        roles=roles,
     )
 
 
@@ -147,7 +154,7 @@ def write_acceptance(
     ]
     body = b"".join(
         (
-            _FIXED.pack(1, *wanted.titles),
+            _FIXED.pack(1, *wanted.echoed),
             _item(Kind.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode()),
             *map(_answered, answers),
             _item(Kind.USER_INFORMATION, b"".join(user)),
@@ -212,9 +219,10 @@ def _item(kind: Kind, value: bytes) -> bytes:
 
 
 def _uid(value: memoryview) -> str:
-    return bytes(value).strip(b" \0").decode("latin-1")
+    """Return a UID: what follows the first NUL is padding, and so are blanks."""
+    return bytes(value).strip(b" \0").split(b"\0")[0].decode("latin-1")
 
 
 def _title(value: bytes) -> str:
-    """Return an AE title: what follows the first NUL is padding, and so are blanks."""
-    return value.split(b"\0")[0].decode("latin-1").strip(" ")
+    """Return an AE title: what follows the first NUL is padding, and so are blanks at both ends."""
+    return value.split(b"\0")[0].decode("latin-1").strip()

@@ -92,16 +92,16 @@ class Association:
             raise Violation(AbortReason.INVALID_PARAMETER, str(error)) from error
         self._calling_ae = decision.calling_ae
         if isinstance(decision, Refusal):
-            self._reject(decision.rejection, Ending.REJECTED)
+            self._reject(decision.rejection, Ending.REJECTED, decision.why)
             return None
         if not self._house.connections.establish(self._wire):
-            self._reject(Rejection.LOCAL_LIMIT, Ending.TOO_MANY)
+            self._reject(Rejection.LOCAL_LIMIT, Ending.TOO_MANY, "too many associations")
             return None
         self._wire.send(decision.answer)
         return decision
 
-    def _reject(self, rejection: Rejection, ending: Ending) -> None:
-        logger.warning("association rejected: %s", rejection.name, extra={"peer": self._calling_ae})
+    def _reject(self, rejection: Rejection, ending: Ending, why: str) -> None:
+        logger.warning("association rejected: %s", why, extra={"peer": self._calling_ae})
         self._house.intake.counts.add(ending)
         self._say(reject(rejection))
 

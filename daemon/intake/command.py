@@ -86,25 +86,33 @@ def read_command(data: bytes | bytearray) -> Command:
     Raises
     ------
     Malformed
-        Truncated, of another group, or without the elements that every request has.
+        Truncated, or without the elements that every request has.
     """
     values: dict[int, bytes] = {}
     position = 0
     try:
-        while position < len(data):
+        while len(data) - position >= _ELEMENT.size:
             group, tag, length = _ELEMENT.unpack_from(data, position)
             position += _ELEMENT.size + length
-            if group != _GROUP or position > len(data):
+            if position > len(data):
                 raise Malformed("command set is damaged")
-            values[tag] = bytes(data[position - length : position])
+            if group == _GROUP:
+                values[tag] = bytes(data[position - length : position])
+        if any(data[position:]):  # zeros are padding
+            raise Malformed("command set is damaged")
         return Command(
-            field=_US.unpack(values[Tag.COMMAND_FIELD])[0],
-            message_id=_US.unpack(values.get(Tag.MESSAGE_ID, b"\0\0"))[0],
-            has_data_set=_US.unpack(values[Tag.DATA_SET_TYPE])[0] != NO_DATA_SET,
+            field=_number(values[Tag.COMMAND_FIELD]),
+            message_id=_number(values.get(Tag.MESSAGE_ID, b"\0\0")),
+            has_data_set=_number(values[Tag.DATA_SET_TYPE]) != NO_DATA_SET,
             values=values,
         )
     except (KeyError, struct.error) as error:
         raise Malformed("command set is incomplete") from error
+
+
+def _number(value: bytes) -> int:
+    """Return a number of two bytes; some senders write four."""
+    return int(_US.unpack_from(value)[0])
 
 
 def write_answer(

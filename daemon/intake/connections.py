@@ -1,7 +1,8 @@
 """Who is connected, and how many may be (PS3.8 has no word on it; a hostile network has).
 
 A connection is half-open until its association is accepted. Too many half-open ones cost only the
-oldest of them: a real sender asks at once, a client that sits idle grows old.
+oldest from the address that has most of them: a real sender asks at once, a client that sits idle
+grows old, and a crowd from elsewhere costs nobody else.
 """
 
 from collections import Counter
@@ -33,16 +34,20 @@ class Connections:
         return len(self._half_open) + len(self._established)
 
     def enter(self, wire: Wire, host: str) -> bool:
-        """Take a new connection in; tells whether the oldest half-open one was cut for it."""
+        """Take a new connection in; tells whether another half-open one was cut for it."""
         with self._change:
             oldest = None
             if len(self._half_open) >= self._max_half_open:
-                oldest = next(iter(self._half_open))
+                oldest = self._oldest_of_the_crowd()
                 del self._half_open[oldest]
             self._half_open[wire] = host
         if oldest is not None:
             oldest.cut()
         return oldest is not None
+
+    def _oldest_of_the_crowd(self) -> Wire:
+        [(crowded, _count)] = Counter(self._half_open.values()).most_common(1)
+        return next(wire for wire, host in self._half_open.items() if host == crowded)
 
     def establish(self, wire: Wire) -> bool:
         """Count a connection as an association; False if there are too many already."""

@@ -18,6 +18,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from daemon.dicom.syntaxes import CODINGS
 from daemon.intake.admit import ANALYSED_SOP_CLASSES
@@ -55,11 +56,12 @@ class Supported:
     def syntaxes(self, abstract_syntax: str, offered: Sequence[str]) -> str | None:
         """Return the transfer syntax that is taken; empty for none, None for an unknown class.
 
-        Of what is analysed and of services the first of ours; of what is ignored the first that is
-        offered: it is not looked at.
+        Of what is analysed and of services the first of ours; of what is ignored, and of C-ECHO,
+        which has no data set, the first that is offered: it is not looked at.
         """
         if abstract_syntax in self.services:
-            return _first(_SERVICE_SYNTAXES, offered)
+            ours = _first(_SERVICE_SYNTAXES, offered)
+            return next(iter(offered), "") if abstract_syntax == Verification else ours
         if abstract_syntax in ANALYSED_SOP_CLASSES:
             return _first(READ_TRANSFER_SYNTAXES, offered)
         if is_storage(abstract_syntax):

@@ -13,9 +13,10 @@ from time import monotonic
 
 from daemon.crashpoints import crash_point
 from daemon.dicom.status import Status
-from daemon.intake.admit import Announced, Refusal, Refused
+from daemon.intake.admit import ANALYSED_SOP_CLASSES, Announced, Refusal, Refused
 from daemon.intake.command import Command, Field, Malformed, read_command, write_answer
 from daemon.intake.connections import Connections
+from daemon.intake.contexts import READ_TRANSFER_SYNTAXES, is_storage
 from daemon.intake.intake import Incoming, Intake
 from daemon.intake.negotiate import Accepted, Context, Negotiator
 from daemon.intake.pdu import (
@@ -141,7 +142,7 @@ class Conversation:
         if command.is_answer:
             raise Violation(AbortReason.NOT_SPECIFIED, "an answer to nothing")
         incoming = None
-        if command.field == Field.C_STORE and command.sop_class_uid == context.abstract_syntax:
+        if command.field == Field.C_STORE and _are_storage(command, context):
             announced = Announced(
                 command.sop_class_uid, command.sop_instance_uid, context.transfer_syntax
             )
@@ -198,12 +199,13 @@ class Conversation:
                 return self._store(current.incoming)
             if command.field == Field.C_STORE:
                 return Answer(
-                    Status.SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context"
+                    Status.SOP_CLASS_NOT_SUPPORTED, "SOP class or context is not for storage"
                 )
             if command.field == Field.C_CANCEL:
                 return None
             request = Request(
                 command,
+                current.context.abstract_syntax,
                 current.context.transfer_syntax,
                 bytes(current.data_set),
                 self._accepted.calling_ae,
@@ -226,3 +228,17 @@ class Conversation:
             )
             return Answer(refused.status, str(refused))
         return Answer(Status.SUCCESS)
+
+
+def _are_storage(command: Command, context: Context) -> bool:
+    """Tell whether an object may come here.
+
+    Some senders use the context of another storage class: what the object is, it says itself, and
+    the context says how it is encoded, which for an object that is analysed must be known.
+    """
+    is_known = context.transfer_syntax in READ_TRANSFER_SYNTAXES
+    return (
+        is_storage(command.sop_class_uid)
+        and is_storage(context.abstract_syntax)
+        and (is_known or command.sop_class_uid not in ANALYSED_SOP_CLASSES)
+    )

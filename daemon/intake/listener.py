@@ -7,11 +7,13 @@ import socket
 import ssl
 from collections.abc import Callable
 from threading import Thread
+from typing import NoReturn
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.intake.connections import Connections
 from daemon.intake.counts import Counts
 from daemon.intake.wire import Wire
+from daemon.logs import ANY_HOST, peer_host
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +21,22 @@ BACKLOG = 512
 HALF_OPEN_CUT = "cut_half_open"
 TLS_FAILED = "rejected_tls"
 NOT_SERVED = "connections_not_served"
+EXIT_DEAF = 70
+"""EX_SOFTWARE of sysexits.h."""
 _OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
 
 Serve = Callable[[Wire, str], None]
 """Serves one connection, from that host, to its end."""
+
+
+def end_process() -> NoReturn:
+    """End this process at once, as a power cut would: systemd, or the daemon, starts another.
+
+    Whatever was acknowledged is on the disk, and a node that looks alive but hears nobody is worse
+    than one that is gone for a moment.
+    """
+    logging.shutdown()
+    os._exit(EXIT_DEAF)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -74,7 +88,7 @@ class Listener:
         self._tls = tls
         self._handshake_within_s, self._send_within_s = timeouts_s
         self._wake, self._waker = os.pipe()
-        self._thread = Thread(target=self._accept_all, name="listener", daemon=True)
+        self._thread = Thread(target=self._listen, name="listener", daemon=True)
 
     def start(self) -> None:
         """Begin to accept."""
@@ -87,6 +101,13 @@ class Listener:
         self._listening.close()
         os.close(self._wake)
         os.close(self._waker)
+
+    def _listen(self) -> None:
+        try:
+            self._accept_all()
+        except Exception:  # whatever it was: nobody would be heard any more
+            logger.critical("nobody can connect any more: this process ends", exc_info=True)
+            end_process()
 
     def _accept_all(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -101,7 +122,9 @@ class Listener:
                 except BlockingIOError:  # another process was faster
                     continue
                 except OSError as error:  # no descriptors left, or the peer has gone already
-                    logger.warning("cannot accept a connection: %s", error.strerror)
+                    logger.warning(
+                        "cannot accept a connection: %s", error.strerror, extra={"host": ANY_HOST}
+                    )
                     selector.unregister(self._listening)
                     selector.select(_OUT_OF_DESCRIPTORS_PAUSE_S)
                     selector.register(self._listening, selectors.EVENT_READ)
@@ -117,13 +140,15 @@ class Listener:
                 self._counts.add(HALF_OPEN_CUT)
             Thread(target=self._run, args=(wire, host), name="association", daemon=True).start()
         except (OSError, RuntimeError) as error:  # the peer has gone; no thread can be started
-            logger.error("connection not served: %s", type(error).__name__)  # noqa: TRY400
+            kind = type(error).__name__
+            logger.error("connection not served: %s", kind, extra={"host": host})  # noqa: TRY400
             self._counts.add(NOT_SERVED)
             if wire is not None:
                 self._connections.leave(wire)
             connection.close()
 
     def _run(self, wire: Wire, host: str) -> None:
+        peer_host.set(host)
         try:
             if self._tls is not None:
                 wire.secure(self._tls, self._handshake_within_s)

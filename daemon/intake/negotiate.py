@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from daemon.intake.associate import (
@@ -24,9 +25,11 @@ from daemon.intake.pdu import Rejection
 
 __all__ = ["MAX_REQUEST_BYTES", "Accepted", "Context", "Negotiator", "Refusal", "Unintelligible"]
 
-MAX_REQUEST_BYTES = 128 * 1024
-"""128 contexts with every transfer syntax need a quarter of this."""
+MAX_REQUEST_BYTES = 512 * 1024
+"""128 contexts with all 48 transfer syntaxes of the standard need a third of this."""
 _REMEMBERED = 64
+_LONGEST_REMEMBERED = 64 * 1024
+"""Bytes; what senders really say is shorter, and only the hostile could fill the memory."""
 _VERSION_1 = 0x01
 
 
@@ -56,6 +59,8 @@ class Refusal:
 
     rejection: Rejection
     calling_ae: str
+    why: str
+    """For the log: fixed words."""
 
 
 class Negotiator:
@@ -64,9 +69,9 @@ class Negotiator:
     Parameters
     ----------
     ae_title : str
-        The only called AE title that is ours.
+        The only called AE title that is ours, in capitals or not.
     callers : sequence of str
-        Calling AE titles that may connect; empty lets everybody in who has one.
+        Calling AE titles that may connect, in capitals or not; empty lets everybody in who has one.
     supported : Supported
         The presentation contexts that are accepted.
     max_pdu_bytes : int
@@ -76,26 +81,31 @@ class Negotiator:
     def __init__(
         self, ae_title: str, callers: Sequence[str], supported: Supported, max_pdu_bytes: int
     ) -> None:
-        self._ae_title = ae_title
-        self._callers = frozenset(callers)
+        self._ae_title = ae_title.casefold()
+        self._callers = frozenset(one.casefold() for one in callers)
         self._supported = supported
         self._max_pdu_bytes = max_pdu_bytes
-        self.negotiate = lru_cache(_REMEMBERED)(self._negotiate)
-        """Takes the A-ASSOCIATE-RQ as bytes; see `_negotiate`."""
+        self._remembered = lru_cache(_REMEMBERED)(self._negotiate)
 
-    def _negotiate(self, request: bytes) -> Accepted | Refusal:
-        """Answer a request.
+    def negotiate(self, request: bytes) -> Accepted | Refusal:
+        """Answer an A-ASSOCIATE-RQ.
 
         Raises
         ------
         Unintelligible
             It is none, or breaks the rules so that no answer is possible.
         """
+        if len(request) > _LONGEST_REMEMBERED:
+            return self._negotiate(request)
+        return self._remembered(request)
+
+    def _negotiate(self, request: bytes) -> Accepted | Refusal:
         wanted = read_request(request)
         calling = wanted.calling_ae
-        rejection = self._objection(wanted)
-        if rejection is not None:
-            return Refusal(rejection, calling)
+        objection = self._objection(wanted)
+        if objection is not None:
+            rejection, why = objection
+            return Refusal(rejection, calling, why)
         answers = [self._answer(one) for one in wanted.contexts]
         roles = {
             sop_class: both
@@ -105,7 +115,7 @@ class Negotiator:
         return Accepted(
             answer=write_acceptance(wanted, answers, self._max_pdu_bytes, roles),
             contexts={
-                one.context_id: Context(proposed.abstract_syntax, UID(one.transfer_syntax))
+                one.context_id: Context(proposed.abstract_syntax, _uid(one.transfer_syntax))
                 for one, proposed in zip(answers, wanted.contexts, strict=True)
                 if one.result is Result.ACCEPTED
             },
@@ -113,16 +123,18 @@ class Negotiator:
             calling_ae=calling,
         )
 
-    def _objection(self, wanted: Wanted) -> Rejection | None:
+    def _objection(self, wanted: Wanted) -> tuple[Rejection, str] | None:
         if not wanted.protocol_version & _VERSION_1:
-            return Rejection.PROTOCOL_VERSION
+            return Rejection.PROTOCOL_VERSION, "protocol version is not 1"
         if wanted.application_context != APPLICATION_CONTEXT:
-            return Rejection.APPLICATION_CONTEXT
-        if wanted.called_ae != self._ae_title:
-            return Rejection.CALLED_AE
-        calling = wanted.calling_ae
-        if not calling or (self._callers and calling not in self._callers):
-            return Rejection.CALLING_AE
+            return Rejection.APPLICATION_CONTEXT, "application context name is not that of DICOM"
+        if wanted.called_ae.casefold() != self._ae_title:
+            is_other = "is not node.ae_title" if wanted.called_ae else "is blank"
+            return Rejection.CALLED_AE, f"called AE title {is_other}"
+        if not wanted.calling_ae:
+            return Rejection.CALLING_AE, "calling AE title is blank"
+        if self._callers and wanted.calling_ae.casefold() not in self._callers:
+            return Rejection.CALLING_AE, "calling AE title is not in receiver.callers"
         return None
 
     def _answer(self, one: Proposed) -> Answered:
@@ -135,3 +147,8 @@ class Negotiator:
             return Answered(one.context_id, Result.ACCEPTED, taken)
         any_of_theirs = next(iter(one.transfer_syntaxes), "")  # it has no meaning here (9.3.3.2.1)
         return Answered(one.context_id, result, any_of_theirs)
+
+
+def _uid(text: str) -> UID:
+    """Return a UID that a peer sent, valid or not: a warning for each would be kept for ever."""
+    return UID(text, validation_mode=IGNORE)

@@ -20,6 +20,8 @@ class Request:
     """A request as it came, whole."""
 
     command: Command
+    abstract_syntax: str
+    """Of the presentation context."""
     transfer_syntax: UID
     """Of the presentation context; for `data_set`."""
     data_set: bytes
@@ -57,8 +59,10 @@ VERIFICATION: AnswerTable = {(Field.C_ECHO, str(Verification)): echo}
 def answer(request: Request, table: AnswerTable) -> Answer:
     """Answer a request from the table (PS3.7 C.5 where it has no entry)."""
     command = request.command
+    if command.field == Field.C_ECHO:
+        return echo(request)  # whatever class it names: it asks whether we are there
     answerer = table.get((command.field, command.sop_class_uid))
-    if answerer is not None:
+    if answerer is not None and request.abstract_syntax == command.sop_class_uid:
         return answerer(request)
     known = any(field == command.field for field, _sop_class in table)
     return Answer(Status.SOP_CLASS_NOT_SUPPORTED if known else Status.UNRECOGNISED_OPERATION)

@@ -2,16 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import aliased
 
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.states import PullState
-from daemon.ledger.tables import PullRow
+from daemon.ledger.tables import InstanceRow, PullRow, StudyRow
 from daemon.ledger.waits import AT_ONCE, due
 
 _DETAIL_LENGTH = 255
+_OPEN = (PullState.FOUND, PullState.FETCHING)
 
 
 @dataclass(frozen=True)
@@ -45,32 +47,75 @@ class Pulls:
                 new += connection.execute(statement.on_conflict_do_nothing()).rowcount
         return new
 
-    def due(self, source: str, now: datetime, limit: int = 1) -> list[Wanted]:
-        """Return what is to be fetched, oldest first; `now` is a steady time."""
-        query = (
-            select(PullRow.id, PullRow.study_uid, PullRow.attempts)
+    def claim(self, source: str, now: datetime, lease: timedelta) -> Wanted | None:
+        """Take the oldest study that is due and that nobody fetches, from whichever source.
+
+        `now` is a steady time.
+        """
+        other = aliased(PullRow)
+        being_fetched = (
+            select(other.id)
+            .where(
+                other.study_uid == PullRow.study_uid,
+                other.state == PullState.FETCHING,
+                ~due(other.not_before, now),
+            )
+            .exists()
+        )
+        next_one = (
+            select(PullRow.id)
             .where(
                 PullRow.source == source,
-                PullRow.state == PullState.FOUND,
+                PullRow.state.in_(_OPEN),
                 due(PullRow.not_before, now),
+                ~being_fetched,
             )
             .order_by(PullRow.id)
-            .limit(limit)
+            .limit(1)
+            .with_for_update(skip_locked=True)  # several hosts on PostgreSQL
+        )
+        take = (
+            update(PullRow)
+            .where(PullRow.id == next_one.scalar_subquery())
+            .values(state=PullState.FETCHING, not_before=now + lease)
+            .returning(PullRow.id, PullRow.study_uid, PullRow.attempts)
+        )
+        with self.ledger.transaction() as connection:
+            row = connection.execute(take).one_or_none()
+        return None if row is None else Wanted(*row)
+
+    def held(self, study_uid: str) -> set[str]:
+        """Return the SOP Instance UIDs of the images of a study that are here."""
+        query = (
+            select(InstanceRow.sop_instance_uid)
+            .join(StudyRow, StudyRow.id == InstanceRow.study_id)
+            .where(StudyRow.study_uid == study_uid)
         )
         with self.ledger.snapshot() as connection:
-            return [Wanted(*row) for row in connection.execute(query)]
+            return set(connection.scalars(query))
 
     def retrieved(self, wanted: Wanted, now: datetime) -> None:
         """Settle a study: the archive has sent all of it."""
         self._update(wanted, state=PullState.RETRIEVED, settled_at=now, detail=None)
 
+    def known(self, wanted: Wanted, now: datetime) -> None:
+        """Settle a study: all that is wanted of it was here already."""
+        self._update(wanted, state=PullState.KNOWN, settled_at=now, detail=None)
+
     def postponed(self, wanted: Wanted, detail: str, not_before: datetime) -> None:
         """Fetch a study later."""
-        self._update(wanted, not_before=not_before, detail=detail[:_DETAIL_LENGTH])
+        self._update(
+            wanted, state=PullState.FOUND, not_before=not_before, detail=detail[:_DETAIL_LENGTH]
+        )
 
     def failed(self, wanted: Wanted, detail: str, now: datetime) -> None:
         """Give a study up."""
         self._update(wanted, state=PullState.FAILED, settled_at=now, detail=detail[:_DETAIL_LENGTH])
+
+    def left(self, source: str) -> int:
+        """Return how many studies of a source are not settled."""
+        counts = self.counts(source)
+        return sum(counts.get(state, 0) for state in _OPEN)
 
     def counts(self, source: str) -> dict[str, int]:
         """Return how many studies of a source are in each state."""

@@ -9,7 +9,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, create_engine, func, make_url, select
+from sqlalchemy.exc import DBAPIError
 
 from daemon.errors import Misconfigured
 
@@ -26,8 +27,7 @@ def bring_up_to_date(engine: Engine) -> None:
     Misconfigured
         A newer version made it.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _config()
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
@@ -53,3 +53,46 @@ def _alone(engine: Engine) -> Iterator[None]:
     with engine.begin() as guard:
         guard.execute(select(func.pg_advisory_xact_lock(_MIGRATION)))
         yield
+
+
+def standing(where: Path | str, within_s: float) -> str:
+    """Say in words how a ledger stands; nothing in it is changed, and none is made.
+
+    Parameters
+    ----------
+    where : Path or str
+        A SQLite file, or a SQLAlchemy URL.
+    within_s : float
+        Longest wait for a server, seconds.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be opened, or a newer version made it.
+    """
+    if isinstance(where, Path):
+        engine = create_engine(f"sqlite:///file:{where}?mode=ro&uri=true", hide_parameters=True)
+    else:
+        wait = {"connect_timeout": max(1, int(within_s))}
+        engine = create_engine(where, connect_args=wait, hide_parameters=True)
+    scripts = ScriptDirectory.from_config(_config())
+    try:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        name = where if isinstance(where, Path) else make_url(where).render_as_string()
+        raise Misconfigured(f"{name} cannot be opened: {error.orig}") from error
+    finally:
+        engine.dispose()
+    known = {one.revision for one in scripts.walk_revisions()}
+    if found is not None and found not in known:
+        raise Misconfigured(f"has schema {found}, which only a newer version knows")
+    if found == scripts.get_current_head():
+        return f"has schema {found}, that of this version"
+    return f"has schema {found or 'none'}: the next start brings it up to date"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

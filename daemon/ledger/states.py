@@ -77,8 +77,12 @@ class PullState(StrEnum):
 
     FOUND = "found"
     """To be retrieved when its time comes."""
+    FETCHING = "fetching"
+    """Somebody retrieves it, until the lease ends."""
     RETRIEVED = "retrieved"
     """The archive has sent all of it."""
+    KNOWN = "known"
+    """Nothing of it was retrieved: all that is wanted was here already."""
     FAILED = "failed"
     """Every attempt failed."""
 

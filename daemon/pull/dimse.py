@@ -1,16 +1,17 @@
 """Query and retrieve by C-FIND, C-MOVE to ourselves, and C-GET (PS3.4 annex C)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import cast
 
 from pydicom import Dataset
-from pynetdicom import build_context, build_role, evt
+from pynetdicom import AllStoragePresentationContexts, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
     StudyRootQueryRetrieveInformationModelFind,
@@ -24,10 +25,22 @@ from daemon.errors import Unavailable
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.intake.contexts import READ_TRANSFER_SYNTAXES
 from daemon.peers import Source
-from daemon.pull.criteria import Criteria
+from daemon.pull.criteria import Criteria, Part, Series, chosen
 
 Take = Callable[[Offer], None]
 """Takes a fetched object in; raises Refused."""
+_BESIDE_RADIOGRAPHS = (
+    "1.2.840.10008.5.1.4.1.1.7",
+    "1.2.840.10008.5.1.4.1.1.88",
+    "1.2.840.10008.5.1.4.1.1.11",
+    "1.2.840.10008.5.1.4.1.1.1",
+    "1.2.840.10008.5.1.4.1.1.104",
+    "1.2.840.10008.5.1.4.1.1.66",
+)
+"""Secondary captures, reports and key objects, presentation states, other radiography, documents,
+raw data: what their UIDs begin with."""
+_MOST_CONTEXTS = 128
+"""In one association: their numbers are odd and have one byte (PS3.8 9.3.2.2)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,27 +78,30 @@ class DimseArchive:
                 if any(criteria.wants(one) for one in series):
                     yield study_uid
 
-    def retrieve(self, study_uid: str) -> None:
+    def series(self, study_uid: str, criteria: Criteria) -> list[Series]:
         """See `daemon.pull.criteria.Archive`."""
-        wanted = Dataset()
-        wanted.QueryRetrieveLevel = "STUDY"
-        wanted.StudyInstanceUID = study_uid
+        model = StudyRootQueryRetrieveInformationModelFind
+        with self._association([build_context(model)]) as up:
+            found = list(_answers(up.send_c_find(_series(study_uid), model)))
+            return [
+                Series(series_uid, _sop_classes(_answers(up.send_c_find(query, model))))
+                for series_uid in chosen(found, criteria)
+                for query in [_images(study_uid, series_uid)]
+            ]
+
+    def retrieve(self, study_uid: str, parts: Collection[Part]) -> None:
+        """See `daemon.pull.criteria.Archive`."""
         if self.source.retrieve == "move":
             model = StudyRootQueryRetrieveInformationModelMove
             with self._association([build_context(model)]) as up:
-                _complete(list(up.send_c_move(wanted, self.caller.ae_title, model)))
-        else:
-            self._get(wanted)
-
-    def _get(self, wanted: Dataset) -> None:
+                for part in parts:
+                    wanted = _wanted(study_uid, part)
+                    _complete(list(up.send_c_move(wanted, self.caller.ae_title, model)))
+            return
         model = StudyRootQueryRetrieveInformationModelGet
-        contexts = [
-            build_context(sop_class, list(READ_TRANSFER_SYNTAXES))
-            for sop_class in sorted(ANALYSED_SOP_CLASSES)
-        ]
-        with self._association([build_context(model), *contexts], self._store) as up:
-            answers = list(up.send_c_get(wanted, model))
-        _complete(answers)
+        with self._association(_contexts_of_get(), self._store) as up:
+            for part in parts:
+                _complete(list(up.send_c_get(_wanted(study_uid, part), model)))
 
     def _store(self, event: Event) -> int:
         request = cast(C_STORE, event.request)
@@ -106,13 +122,42 @@ class DimseArchive:
     def _association(
         self, contexts: Sequence[PresentationContext], store: Callable[[Event], int] | None = None
     ) -> Iterator[Association]:
-        roles = [build_role(str(one), scp_role=True) for one in ANALYSED_SOP_CLASSES]
+        roles = _roles(contexts) if store else ()
         options = (roles, [(evt.EVT_C_STORE, store)], self.largest_object_bytes) if store else ()
         with self.caller.association(self.source, contexts, *options) as call:
             try:
                 yield call.association
             except (RuntimeError, ValueError) as error:
                 raise Unavailable("the archive does not offer this query or retrieval") from error
+
+
+def _contexts_of_get() -> list[PresentationContext]:
+    """Return what is offered for C-GET.
+
+    What is analysed is offered in each syntax that we read, so that nothing needs to be transcoded;
+    other classes, which are taken and ignored, as far as there is room: an object that has no
+    context counts as failed, and some archives break off then.
+    """
+    analysed = [
+        build_context(sop_class, syntax)
+        for sop_class in sorted(ANALYSED_SOP_CLASSES)
+        for syntax in READ_TRANSFER_SYNTAXES
+    ]
+    ignored = [
+        build_context(str(one.abstract_syntax))
+        for one in AllStoragePresentationContexts
+        if one.abstract_syntax not in ANALYSED_SOP_CLASSES
+    ]
+    # The more usual ones: results of software like ours, then what stands beside radiographs.
+    ignored.sort(key=lambda one: not str(one.abstract_syntax).startswith(_BESIDE_RADIOGRAPHS))
+    model = build_context(StudyRootQueryRetrieveInformationModelGet)
+    return [model, *analysed, *ignored][:_MOST_CONTEXTS]
+
+
+def _roles(contexts: Sequence[PresentationContext]) -> list[SCP_SCU_RoleSelectionNegotiation]:
+    """Return that we store what comes, of each class that is offered for C-GET (PS3.7 D.3.3.4)."""
+    classes = {str(one.abstract_syntax) for one in contexts[1:]}
+    return [build_role(sop_class, scp_role=True) for sop_class in sorted(classes)]
 
 
 def _studies(criteria: Criteria, modality: str) -> Dataset:
@@ -130,6 +175,31 @@ def _series(study_uid: str) -> Dataset:
     query.StudyInstanceUID = study_uid
     query.SeriesInstanceUID = query.Modality = query.BodyPartExamined = ""
     return query
+
+
+def _images(study_uid: str, series_uid: str) -> Dataset:
+    query = Dataset()
+    query.QueryRetrieveLevel = "IMAGE"
+    query.StudyInstanceUID, query.SeriesInstanceUID = study_uid, series_uid
+    query.SOPInstanceUID = query.SOPClassUID = ""
+    return query
+
+
+def _wanted(study_uid: str, part: Part) -> Dataset:
+    wanted = Dataset()
+    wanted.QueryRetrieveLevel = "IMAGE" if part.image_uid else "SERIES"
+    wanted.StudyInstanceUID, wanted.SeriesInstanceUID = study_uid, part.series_uid
+    if part.image_uid:
+        wanted.SOPInstanceUID = part.image_uid
+    return wanted
+
+
+def _sop_classes(images: Iterator[Dataset]) -> dict[str, str]:
+    return {
+        str(one.SOPInstanceUID): str(one.get("SOPClassUID") or "")
+        for one in images
+        if "SOPInstanceUID" in one
+    }
 
 
 def _answers(replies: Iterator[tuple[Dataset, Dataset | None]]) -> Iterator[Dataset]:

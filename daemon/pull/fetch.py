@@ -3,24 +3,32 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
 from daemon.ledger.pulls import Pulls, Wanted
 from daemon.logs import study_key
-from daemon.pull.criteria import Archive, Criteria
+from daemon.pull.criteria import Archive, Criteria, Part, Series
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 RETRY_S = 60.0
+LEASE = timedelta(minutes=5)
+"""How long a study is fetched by one alone: after a crash somebody takes it up again then."""
+_LOOK_AGAIN_S = 1.0
+"""When nothing is due."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fetcher:
-    """Fetches from one archive; what it has noted is fetched even after a crash."""
+    """Fetches from one archive; what it has noted is fetched even after a crash.
+
+    What is here already, from another archive or from the modality, does not go over the wire
+    again, and what another one fetches at the moment is left to that one.
+    """
 
     source: str
     archive: Archive
@@ -39,28 +47,30 @@ class Fetcher:
         logger.info("archive asked: %d new studies", found, extra={"peer": self.source})
         return found
 
-    def turn(self, now: datetime) -> bool:
-        """Fetch the next study; False when none is due at a steady time."""
-        due = self.pulls.due(self.source, now)
-        if not due:
+    def turn(self, criteria: Criteria) -> bool:
+        """Fetch the next study; False when none is due."""
+        wanted = self.pulls.claim(self.source, self.clock.steady(), LEASE)
+        if wanted is None:
             return False
-        [wanted] = due
         try:
-            self.archive.retrieve(wanted.study_uid)
+            self._fetch(wanted, criteria)
         except Unavailable as error:
             self._again(wanted, error)
-            return True
-        crash_point("pull:before-settle")
-        self.pulls.retrieved(wanted, self.clock())
         return True
 
     def batch(
-        self, interval_s: float, wait: Callable[[float], bool], progress: Callable[[], None]
+        self,
+        criteria: Criteria,
+        interval_s: float,
+        wait: Callable[[float], bool],
+        progress: Callable[[], None],
     ) -> None:
         """Fetch everything that is noted, at most one study each interval.
 
         Parameters
         ----------
+        criteria : Criteria
+            Which series of the studies are wanted.
         interval_s : float
             Seconds between the beginnings of two retrievals.
         wait : callable
@@ -68,13 +78,39 @@ class Fetcher:
         progress : callable
             Called after each study.
         """
-        while self.pulls.counts(self.source).get("found"):
+        while self.pulls.left(self.source):
             began = self.clock.seconds()
-            if self.turn(self.clock.steady()):
+            if self.turn(criteria):
                 progress()
-            rest = interval_s - (self.clock.seconds() - began)
+                rest = interval_s - (self.clock.seconds() - began)
+            else:
+                rest = max(interval_s, _LOOK_AGAIN_S)
             if wait(max(0.0, rest)):
                 return
+
+    def _fetch(self, wanted: Wanted, criteria: Criteria) -> None:
+        where = {"study": study_key(wanted.study_uid), "peer": self.source}
+        series = self.archive.series(wanted.study_uid, criteria)
+        if not series:
+            raise Unavailable("the archive names no series of the study")
+        missing = self._missing(wanted, series)
+        if not missing:
+            logger.info("study not fetched: what is wanted of it is here already", extra=where)
+            self.pulls.known(wanted, self.clock())
+            return
+        try:
+            self.archive.retrieve(wanted.study_uid, missing)
+        except Unavailable as error:
+            if self._missing(wanted, series):
+                raise
+            logger.info("images fetched, not all objects beside them: %s", error, extra=where)
+        crash_point("pull:before-settle")
+        self.pulls.retrieved(wanted, self.clock())
+
+    def _missing(self, wanted: Wanted, series: list[Series]) -> list[Part]:
+        """Return what is not here."""
+        held = self.pulls.held(wanted.study_uid)
+        return [part for one in series for part in one.missing(held)]
 
     def _again(self, wanted: Wanted, error: Unavailable) -> None:
         now = self.clock()

@@ -55,10 +55,11 @@ class Night:
         if not is_inside(self.settings.window, now):
             self._asked.clear()
             return
+        criteria = criteria_for(self.settings, now)
         for fetcher in self.fetchers:
             if fetcher.source not in self._asked:
-                fetcher.query(criteria_for(self.settings, now))
+                fetcher.query(criteria)
                 self._asked.add(fetcher.source)
         for fetcher in self.fetchers:
-            if fetcher.turn(self.clock.steady()):
+            if fetcher.turn(criteria):
                 return

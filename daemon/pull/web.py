@@ -1,6 +1,6 @@
 """Query and retrieve by QIDO-RS and WADO-RS (PS3.18 10.6, 10.4)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from daemon.dicom.web import WebCaller
 from daemon.errors import Unavailable
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.peers import WebSource
-from daemon.pull.criteria import Criteria
+from daemon.pull.criteria import Criteria, Part, Series, chosen
 
 _PAGE = 500
 _LARGEST_STUDY_BYTES = 1024**3
@@ -41,14 +41,28 @@ class WebArchive:
                 if any(criteria.wants(Dataset.from_json(one)) for one in series):
                     yield study_uid
 
-    def retrieve(self, study_uid: str) -> None:
+    def series(self, study_uid: str, criteria: Criteria) -> list[Series]:
+        """See `daemon.pull.criteria.Archive`."""
+        with self.caller.session(tls=self.source.tls) as session:
+            client = self._client(session)
+            fields = ["BodyPartExamined"]
+            answers = _asked(client.search_for_series, study_uid, fields=fields)
+            found = [Dataset.from_json(one) for one in answers]
+            return [
+                Series(series_uid, _sop_classes(client, study_uid, series_uid))
+                for series_uid in chosen(found, criteria)
+            ]
+
+    def retrieve(self, study_uid: str, parts: Collection[Part]) -> None:
         """See `daemon.pull.criteria.Archive`."""
         with self.caller.session(
             tls=self.source.tls, largest_answer_bytes=_LARGEST_STUDY_BYTES
         ) as session:
-            for instance in _asked(self._client(session).retrieve_study, study_uid):
-                if instance.SOPClassUID in ANALYSED_SOP_CLASSES:
-                    self._take(instance)
+            client = self._client(session)
+            for part in parts:
+                for instance in _retrieved(client, study_uid, part):
+                    if instance.SOPClassUID in ANALYSED_SOP_CLASSES:
+                        self._take(instance)
 
     def _take(self, instance: Dataset) -> None:
         syntax = instance.file_meta.TransferSyntaxUID
@@ -77,6 +91,27 @@ def _studies(client: DICOMwebClient, filters: dict[str, str]) -> Iterator[str]:
         offset += len(page)
         if len(page) < _PAGE:
             return
+
+
+def _sop_classes(client: DICOMwebClient, study_uid: str, series_uid: str) -> dict[str, str]:
+    """Page through the objects of a series."""
+    found: dict[str, str] = {}
+    while True:
+        page = _asked(
+            client.search_for_instances, study_uid, series_uid, limit=_PAGE, offset=len(found)
+        )
+        before = len(found)
+        for one in map(Dataset.from_json, page):
+            found[str(one.SOPInstanceUID)] = str(one.get("SOPClassUID") or "")
+        if len(page) < _PAGE or len(found) == before:
+            return found
+
+
+def _retrieved(client: DICOMwebClient, study_uid: str, part: Part) -> list[Dataset]:
+    where = study_uid, part.series_uid
+    if part.image_uid:
+        return [_asked(client.retrieve_instance, *where, part.image_uid)]
+    return list(_asked(client.retrieve_series, *where))
 
 
 def _asked(ask: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401

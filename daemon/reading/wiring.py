@@ -89,3 +89,9 @@ def open_session(settings: Reading, package: ModelPackage) -> Session:
 def openers(settings: Reading) -> int:
     """Return how many images are decoded at the same time."""
     return settings.decoders or min(len(os.sched_getaffinity(0)), _MOST_OPENERS)
+
+
+def package_name(settings: Settings, settings_file: Path) -> str:
+    """Return name and version of the model package; see `open_package`."""
+    manifest = open_package(settings, settings_file).manifest
+    return f"{manifest.name} {manifest.version}"

@@ -36,6 +36,7 @@ from daemon.pull.wiring import build_fetchers
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import open_package as open_package
+from daemon.reading.wiring import package_name as package_name
 from daemon.service.fetching import fetching as fetching
 from daemon.service.reading import build_reading
 from daemon.service.reading import recipe_digest as recipe_digest

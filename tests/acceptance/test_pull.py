@@ -1,10 +1,15 @@
 """Pull mode and STOW-RS against Orthanc."""
 
 import json
+import subprocess
+import sys
 
 import pytest
+from pydicom import dcmread
+from pydicom.uid import UID
 
-from tests.node import running_daemon
+from daemon.ledger.ledger import Ledger
+from tests.node import fast_settings, running_daemon, settings_text
 from tests.objects import Exam, Patient, save_all, study_of
 from tests.peers import ORTHANC_DICOMWEB, running_orthanc
 from tests.phantoms import wrist
@@ -41,16 +46,63 @@ def test_wanted_studies_are_fetched_once_and_read(tmp_path, way):
         pull = {
             "sources": [] if way == "web" else [{**dimse, "retrieve": way}],
             "web": [web] if way == "web" else [],
-            "studies_per_hour": 36000.0,
+            "studies_per_hour": 1.0,  # the second study would come an hour after the first
         }
         sections = {"receiver": {"port": port}, "pull": pull}
         with running_daemon(tmp_path / "node", [pacs], sections) as node:
-            said = node.wristd("fetch", "archive", *DAYS)
+            said = node.wristd("fetch", "archive", "--now", *DAYS)
             assert "2 studies noted" in said
             assert json.loads(said.splitlines()[-1]) == {"retrieved": 2}
-            assert "0 studies noted" in node.wristd("fetch", "archive", *DAYS)
+            assert "0 studies noted" in node.wristd("fetch", "archive", "--now", *DAYS)
             states = node.wait_for_outcomes([exam.study_uid for exam in exams])
             assert len(states) == 2
+
+
+def _fetch(folder, pacs, source, *sources):
+    """Fetch into a state of its own, which no daemon runs on; return what the command wrote."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "settings.toml"
+    file.write_text(settings_text(fast_settings({"pull": {"sources": list(sources)}}), [pacs]))
+    words = [sys.executable, "-m", "daemon", "fetch", source, "--now", *DAYS, "--config", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_a_study_that_holds_results_of_ours_is_fetched_and_goes_over_the_wire_once(tmp_path):
+    with running_orthanc(tmp_path / "pacs") as pacs:
+        report = {"presentation_state": True}
+        with running_daemon(tmp_path / "node", [pacs], {"report": report}) as node:
+            [exam], files = _studies(tmp_path / "in", ["RESULTS"])
+            pacs.keep(files)
+            assert storescu(node.port, node.ae_title, *files)[0] == 0
+            node.wait_for_outcomes([exam.study_uid])
+        pacs.knows("WRISTD", free_port())
+        pacs.keep([_private_object(files[0], tmp_path / "private.dcm")])
+        classes = {str(one.SOPClassUID) for one in pacs.objects(exam.study_uid)}
+        assert len(classes) >= 4, "image, private object, report, picture"
+        source = {
+            "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.port, "retrieve": "get",
+        }  # fmt: skip
+        sources = [{"name": "first", **source}, {"name": "second", **source}]
+        counts, said = _fetch(tmp_path / "other", pacs, "first", *sources)
+        assert counts == {"retrieved": 1}, said
+        assert "1 of 1 studies, " in said
+        ledger = Ledger(tmp_path / "other" / "state" / "ledger.sqlite")
+        assert len(ledger.files()) == 1
+        ledger.close()
+        counts, said = _fetch(tmp_path / "other", pacs, "second", *sources)
+        assert counts == {"known": 1}, said
+        assert "study not fetched: what is wanted of it is here already" in said
+
+
+def _private_object(image, file):
+    """An object of a class that nobody offers, in the series of the image."""
+    one = dcmread(image)
+    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = UID("1.3.12.2.1107.5.9.1")
+    one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = UID(f"{one.SOPInstanceUID}.9")
+    one.save_as(file)
+    return file
 
 
 def test_results_arrive_by_stow_too(tmp_path):

@@ -99,10 +99,11 @@ def all_receivers(folder: Path, ours: tuple[int, ...]) -> Iterator[list[Measured
 
 
 @contextmanager
-def wristd(folder: Path, processes: int) -> Iterator[Measured]:
+def wristd(folder: Path, processes: int, **options: object) -> Iterator[Measured]:
+    """Run ours; options go into [receiver]."""
     place = Place(root=folder / f"wristd-{processes}")
     place.create()
-    limits = Limits(host="127.0.0.1", port=0, processes=processes, warn_free_bytes=0)
+    limits = Limits(host="127.0.0.1", port=0, processes=processes, warn_free_bytes=0, **options)
     destination = Destination(name="none", ae_title="NONE", host="127.0.0.1", port=1)
     settings = Settings(node=Node(), receiver=limits, destinations=(destination,))
     ledger = Ledger(place.ledger)

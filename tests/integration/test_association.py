@@ -8,8 +8,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
+from daemon.clock import utc_now
+from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.command import Field, read_command
 from daemon.intake.requests import Answer
+from daemon.ledger.ledger import Ledger
+from daemon.settings import Commitment, CommitmentPeer, Place, Settings
 from tests.benchmarks.blast import (
     RELEASE_RQ,
     Item,
@@ -22,7 +26,7 @@ from tests.benchmarks.blast import (
     store_pdus,
 )
 from tests.objects import dx
-from tests.receiving import LIMITS, PICTURE, House, raw
+from tests.receiving import LIMITS, PACS, PICTURE, House, raw
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
@@ -154,10 +158,42 @@ def test_an_unknown_operation_and_a_cancel_do_not_end_it(peer):
     assert peer.status() == 0x0000
 
 
-def test_a_class_that_is_not_that_of_the_context_is_answered_0122(peer):
-    other = Item("1.2.840.10008.5.1.4.1.1.2", "", "1.2.3", b"\0" * 10)
-    peer.send(store_pdus(other, 1, 4096))
+def test_an_object_on_the_context_of_another_storage_class_is_taken(house):
+    contexts = {("1.2.840.10008.5.1.4.1.1.1", str(ExplicitVRLittleEndian)): 1}
+    other = Peer(house.receiver.port, timeout_s=10)
+    assert other.associate(associate_rq("WRISTD", contexts, "MODALITY")) == 2
+    other.send(store_pdus(item(), 1, 4096))
+    assert other.status() == 0x0000
+    other.release()
+    assert len(house.ledger.files()) == 1
+
+
+def test_an_object_on_a_context_that_is_not_for_storage_is_answered_0122(house, peer):
+    peer.send(store_pdus(item(), 3, 4096))
     assert peer.status() == 0x0122
+    peer.send(store_pdus(Item(str(Verification), "", "1.2.3", b"\0" * 10), 1, 4096))
+    assert peer.status() == 0x0122
+    assert house.ledger.files() == set()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(command(0x0030, element(0x0002, DX.encode())), id="of another class"),
+        pytest.param(ECHO + b"\x08\0\x05\0\x02\0\0\0XX", id="with an element of group 8"),
+        pytest.param(ECHO + b"\0\0", id="padded with zeros"),
+        pytest.param(
+            element(0x0002, str(Verification).encode())
+            + element(0x0100, b"\x30\0")
+            + element(0x0110, b"\7\0\0\0")
+            + element(0x0800, b"\1\1\0\0"),
+            id="with numbers of four bytes, without group length",
+        ),
+    ],
+)
+def test_an_odd_echo_is_answered_as_others_do(peer, odd):
+    peer.send(data_pdu(pdv(3, COMMAND | LAST, odd)))
+    assert peer.status() == 0x0000
 
 
 @pytest.mark.parametrize(
@@ -178,18 +214,11 @@ def test_a_request_that_is_not_for_us_is_rejected_with_its_reason(house, request
     peer.socket.close()
 
 
-def test_the_same_context_twice_is_aborted(house):
-    contexts = dict.fromkeys([(DX, str(ExplicitVRLittleEndian)), (DX, IMPLICIT)], 1)
-    peer = Peer(house.receiver.port)
-    assert peer.associate(associate_rq("WRISTD", contexts, "MODALITY")) == ABORT
-    peer.socket.close()
-
-
-def test_hundreds_of_contexts_are_negotiated_or_aborted_and_harm_nobody(house):
+def test_hundreds_of_contexts_are_negotiated_and_harm_nobody(house):
     many = {(f"1.2.3.{number}", IMPLICIT): (2 * number + 1) % 256 for number in range(500)}
     peer = Peer(house.receiver.port)
-    assert peer.associate(associate_rq("WRISTD", many, "MODALITY")) == ABORT
-    peer.socket.close()
+    assert peer.associate(associate_rq("WRISTD", many, "MODALITY")) == 2
+    peer.release()
     assert house.send(dx(PICTURE)) == [0x0000]
 
 
@@ -256,4 +285,43 @@ def test_an_answerer_that_fails_is_answered_0110_and_the_association_goes_on(tmp
         assert peer.status() == 0x0110
         peer.send(data_pdu(pdv(3, COMMAND | LAST, ECHO)))
         assert peer.status() == 0x0000
+        peer.release()
+
+
+def test_a_film_on_a_context_whose_syntax_nobody_knows_is_answered_0122(house):
+    peer = Peer(house.receiver.port, timeout_s=10)
+    assert peer.associate(associate_rq("WRISTD", {("1.2.3.4", "1.2.3.5"): 1}, "MODALITY")) == 2
+    peer.send(store_pdus(item(), 1, 4096))
+    assert peer.status() == 0x0122
+    peer.release()
+    assert house.ledger.files() == set()
+
+
+@pytest.mark.parametrize(
+    "data_set",
+    [
+        pytest.param(b"\xff" * 40, id="noise"),
+        pytest.param(struct.pack("<HHL", 0x0008, 0x1199, 6) + b"1.2.3\0", id="no sequence"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_a_commitment_request_that_cannot_be_read_is_answered_0115(tmp_path, data_set):
+    settings = Settings(
+        commitment=Commitment(peers=(CommitmentPeer(ae_title="MODALITY", host="x", port=1),)),
+        destinations=(PACS,),
+    )
+    place, uid = Place(root=tmp_path / "state"), str(StorageCommitmentPushModel)
+    place.create()
+    ledger = Ledger(place.ledger)
+    answers = build_safekeeping(settings, place, ledger, utc_now).answers
+    with House(tmp_path / "state", ledger=ledger, answers=answers) as house:
+        peer = Peer(house.receiver.port)
+        contexts = {(uid, IMPLICIT): 5, (DX, str(ExplicitVRLittleEndian)): 1}
+        peer.associate(associate_rq("WRISTD", contexts, "MODALITY"))
+        wanted = [element(0x0003, uid.encode()), element(0x1008, b"\1\0")]
+        action = command(Field.N_ACTION, *wanted, data_set=True)
+        peer.send(data_pdu(pdv(5, COMMAND | LAST, action), pdv(5, DATA | LAST, data_set)))
+        assert peer.status() == 0x0115
+        peer.send(data_pdu(pdv(1, COMMAND | LAST, action), pdv(1, DATA | LAST, data_set)))
+        assert peer.status() == 0x0122
         peer.release()

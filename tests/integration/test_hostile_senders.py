@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.sop_class import Verification
 
+from daemon.intake.negotiate import MAX_REQUEST_BYTES
 from daemon.intake.pdu import Rejection, reject
 from tests.benchmarks.blast import (
     Item,
@@ -164,7 +165,7 @@ def test_an_object_in_small_drops_is_cut_by_its_pace(tmp_path):
     assert house.counters["cut_too_slow"] == 1
 
 
-@pytest.mark.parametrize("claimed", [1 << 30, 129 * 1024])
+@pytest.mark.parametrize("claimed", [1 << 30, MAX_REQUEST_BYTES + 1])
 def test_a_request_that_claims_too_much_is_cut_before_it_is_read(house, claimed):
     peer = Peer(house.receiver.port)
     peer.send(b"\1\0" + claimed.to_bytes(4, "big"))
@@ -239,6 +240,19 @@ def test_one_address_may_not_take_every_association(tmp_path):
         greedy = [Peer(house.receiver.port, source="127.0.0.2") for _ in range(3)]
         assert [peer.associate(REQUEST) for peer in greedy] == [2, 2, 3]
         assert_unharmed(house)
+
+
+def test_a_crowd_from_one_address_does_not_cut_the_slow_one_from_another(tmp_path):
+    patient = QUICK.model_copy(update={"association_timeout_s": 20.0})
+    with House(tmp_path, patient) as house:
+        slow = Peer(house.receiver.port)
+        slow.send(REQUEST[:40])
+        crowd = [Peer(house.receiver.port, source="127.0.0.2") for _ in range(40)]
+        assert is_ended(crowd[0])
+        slow.send(REQUEST[40:])
+        assert slow.read()[0] == ANSWERED
+        for peer in (slow, *crowd):
+            peer.socket.close()
 
 
 def test_a_flood_of_connections_is_survived(house):

@@ -80,3 +80,32 @@ def test_a_file_written_on_another_system_is_read(tmp_path):
     settings = load(file)
     assert settings.node.ae_title == "WRISTD"
     assert settings.receiver.callers == ("MODALITY",)
+
+
+def test_lines_of_an_old_mac_and_blanks_around_texts_do_not_count(tmp_path):
+    file = tmp_path / "settings.toml"
+    text = DESTINATION.replace('"127.0.0.1"', '" 127.0.0.1 "').replace('"pacs"', '"pacs\\t"')
+    file.write_bytes(text.replace("\n", "\r").encode())
+    [destination] = load(file).destinations
+    assert (destination.host, destination.name) == ("127.0.0.1", "pacs")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (DESTINATION.encode("utf-16"), "UTF-16, or is no text; save it as UTF-8"),
+        (DESTINATION.encode("utf-16-le"), "UTF-16, or is no text; save it as UTF-8"),
+        (DESTINATION.encode() + b"\0", "UTF-16, or is no text; save it as UTF-8"),
+        ("# J\xfcrg\n".encode("latin-1"), "line 1 has byte FC, which is not UTF-8"),
+        (
+            DESTINATION.replace('"PACS"', "\u201cPACS\u201d").encode(),
+            "line 4 has a left double quo",
+        ),
+        (DESTINATION.replace(" = 4", "\u00a0= 4").encode(), "line 6 has a no-break space"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_words_that_say_what_to_do(tmp_path, data, words):
+    file = tmp_path / "settings.toml"
+    file.write_bytes(data)
+    with pytest.raises(Misconfigured, match=words):
+        load(file)

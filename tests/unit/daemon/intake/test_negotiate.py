@@ -1,6 +1,7 @@
 """Association requests as senders write them: padded, with items and classes of their own."""
 
 import struct
+import warnings
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -8,7 +9,7 @@ from pynetdicom.pdu import A_ASSOCIATE_AC
 
 from daemon.intake.associate import Unintelligible
 from daemon.intake.contexts import Supported, is_storage
-from daemon.intake.negotiate import Accepted, Negotiator, Refusal
+from daemon.intake.negotiate import MAX_REQUEST_BYTES, Accepted, Negotiator, Refusal
 from daemon.intake.pdu import Rejection
 
 VERIFICATION, CR = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.1"
@@ -64,6 +65,8 @@ def test_the_answer_is_what_others_read():
         {"called": b"WRISTD".ljust(16, b"\0")},
         {"called": b"WRISTD \0".ljust(16, b"\0")},
         {"called": b"  WRISTD".ljust(16)},
+        {"called": b"WRISTD\t\r\n".ljust(16)},
+        {"called": b"wristd".ljust(16)},
         {"calling": b"MODALITY".ljust(16, b"\0")},
         {"calling": b"MODALITY\0rest".ljust(16)},
     ],
@@ -74,12 +77,40 @@ def test_titles_are_padded_with_nul_as_with_blanks(titles):
     assert accepted.calling_ae == "MODALITY"
 
 
+def test_the_case_of_a_title_does_not_count():
+    accepted = decide(request(calling=b"Modality"), callers=("MODALITY",))
+    assert isinstance(accepted, Accepted)
+    assert accepted.calling_ae == "Modality"
+
+
+@pytest.mark.parametrize(
+    ("titles", "words"),
+    [
+        ({"called": b" " * 16}, "called AE title is blank"),
+        ({"called": bytes(16)}, "called AE title is blank"),
+        ({"called": b"OTHER"}, "called AE title is not node.ae_title"),
+        ({"calling": b" " * 16}, "calling AE title is blank"),
+        ({"calling": bytes(16)}, "calling AE title is blank"),
+        ({"calling": b"\0MODALITY"}, "calling AE title is blank"),
+        ({"calling": b"STRANGER"}, "calling AE title is not in receiver.callers"),
+    ],
+)
+def test_a_refusal_says_which_title_is_wrong_and_how(titles, words):
+    assert decide(request(**titles), callers=("MODALITY",)).why == words
+
+
 @pytest.mark.parametrize(
     "more",
     [
         {"user": (MAXIMUM, item(0x5B, b"abcd"))},
         {"contexts": (*CONTEXTS, item(0x77, b"abcd"))},
         {"user": (MAXIMUM, item(0x55, b"LONGER THAN SIXTEEN \xfc"))},
+        {"user": (MAXIMUM, item(0x55, b"A" * 4000))},
+        {"user": (MAXIMUM, item(0x52, b"1." * 60 + b"1"))},
+        {"user": (MAXIMUM, item(0x56, b"\0\xff12"))},
+        {"user": (MAXIMUM, item(0x58, b"\2\1\0\xffxx"))},
+        {"user": (MAXIMUM, bytes(8))},
+        {"contexts": (item(0x51, b"\0\0\x40\0"), item(0, b"xx"), *CONTEXTS)},
         {"user": (MAXIMUM, item(0x54, b"\xff\xff"))},
         {"user": ()},
     ],
@@ -92,6 +123,16 @@ def test_a_context_without_transfer_syntax_costs_that_context_only():
     accepted = decide(request(contexts=(*CONTEXTS, context(5, CR), context(7, CR, "1.2.3"))))
     assert results(accepted) == {1: 0, 3: 0, 5: 4, 7: 4}
     assert set(accepted.contexts) == {1, 3}
+
+
+def test_uids_are_padded_with_nul_as_with_blanks():
+    padded = (
+        context(1, VERIFICATION + "\0abc", IMPLICIT + " "),
+        context(3, " " + CR + " ", EXPLICIT + "\0"),
+    )
+    accepted = decide(request(contexts=padded))
+    assert results(accepted) == {1: 0, 3: 0}
+    assert accepted.contexts[3].transfer_syntax == EXPLICIT
 
 
 def test_private_storage_classes_are_taken_and_other_services_are_not():
@@ -134,10 +175,45 @@ def test_a_request_that_is_cut_is_none(cut):
         decide(whole[:cut])
 
 
-def test_a_request_without_contexts_or_with_one_number_twice_is_none():
-    for contexts in ((), (CONTEXTS[0], CONTEXTS[0])):
-        with pytest.raises(Unintelligible):
-            decide(request(contexts=contexts))
+def test_a_request_without_contexts_is_none():
+    with pytest.raises(Unintelligible):
+        decide(request(contexts=()))
+
+
+def test_of_contexts_with_one_number_the_first_counts():
+    accepted = decide(request(contexts=(*CONTEXTS, context(3, VERIFICATION, EXPLICIT))))
+    assert results(accepted) == {1: 0, 3: 0}
+    assert accepted.answer.count(b"\x21\0") == 2
+    assert accepted.contexts[3].abstract_syntax == CR
+
+
+def test_as_many_contexts_and_syntaxes_as_there_are_fit_into_a_request():
+    syntaxes = [f"1.2.840.10008.1.2.4.{50 + number}" for number in range(60)]
+    many = [context(2 * number + 1, CR, *syntaxes, EXPLICIT) for number in range(128)]
+    wanted = request(contexts=many)
+    assert 200_000 < len(wanted) < MAX_REQUEST_BYTES
+    assert set(results(decide(wanted)).values()) == {0}
+
+
+def test_an_echo_may_be_offered_in_any_syntax():
+    jpeg = context(1, VERIFICATION, "1.2.840.10008.1.2.4.50")
+    assert results(decide(request(contexts=(jpeg,)))) == {1: 0}
+
+
+def test_what_is_reserved_comes_back_as_it_came():
+    wanted = bytearray(request())
+    wanted[42:74] = b"\xa5" * 32
+    assert decide(bytes(wanted)).answer[42:74] == b"\xa5" * 32
+
+
+def test_uids_that_no_standard_knows_leave_nothing_behind():
+    """A warning for each would be remembered by Python, and so would what hostile peers send."""
+    odd = context(5, FUJI, "1.2 and not a UID", "x" * 90)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        accepted = decide(request(contexts=(*CONTEXTS, odd)))
+    assert accepted.contexts[5].transfer_syntax == "1.2 and not a UID"
+    assert found == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""Ask every peer of the settings whether it is there: C-ECHO, or an HTTP request."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import requests
+from pynetdicom import build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
+
+from daemon.dicom.scu import CalledPeer, Caller
+from daemon.dicom.status import Status
+from daemon.dicom.web import WebCaller
+from daemon.errors import Unavailable
+from daemon.outgoing import Outgoing
+from daemon.settings import Settings
+
+WITHIN_S = 10.0
+"""Longest wait at each step."""
+_AT_ONCE = 16
+_SUCCESS, _WANTS_CREDENTIALS, _SERVER_FAILS = range(200, 300), (401, 403), 500
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer, and what it answered."""
+
+    name: str
+    """Its key in the settings, and its name."""
+    called: CalledPeer | None = None
+    """Whom to call; None for a web peer."""
+    url: str = ""
+    tls: bool = False
+    """Of a web peer: judged by the authority of the settings."""
+    is_good: bool = False
+    words: str = ""
+
+
+def peers_of(settings: Settings) -> list[Peer]:
+    """Return whom the daemon may call."""
+    called: list[tuple[str, CalledPeer]] = [
+        *((f"destinations.{one.name}", one) for one in settings.destinations),
+        *((f"commitment.peers.{one.ae_title}", one) for one in settings.commitment.peers),
+        *((f"pull.sources.{one.name}", one) for one in settings.pull.sources),
+    ]
+    dimse = [Peer(name, one) for name, one in called]
+    web = [
+        Peer(f"delivery.web.{one.name}", url=one.url, tls=one.tls) for one in settings.delivery.web
+    ]
+    pulled = [Peer(f"pull.web.{one.name}", url=one.url, tls=one.tls) for one in settings.pull.web]
+    return [*dimse, *web, *pulled]
+
+
+def ask_all(peers: Sequence[Peer], outgoing: Outgoing) -> list[Peer]:
+    """Return the peers with what each answered; they are asked at the same time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda one: _asked(one, outgoing), peers))
+
+
+def _asked(peer: Peer, outgoing: Outgoing) -> Peer:
+    if peer.called is None:
+        is_good, words = _get(peer, outgoing.web)
+    else:
+        is_good, words = _echo(peer.called, outgoing.dimse)
+    return replace(peer, is_good=is_good, words=words)
+
+
+def _echo(peer: CalledPeer, caller: Caller) -> tuple[bool, str]:
+    where = f"{peer.ae_title} at {peer.host} port {peer.port}"
+    try:
+        with caller.association(peer, [build_context(Verification)]) as call:
+            status = call.association.send_c_echo().get("Status")
+    except Unavailable as error:
+        return False, f"{where}: {error}"
+    except (RuntimeError, ValueError):
+        return False, f"{where} takes no C-ECHO"
+    if status != Status.SUCCESS:
+        return False, f"{where} answers C-ECHO with {'nothing' if status is None else hex(status)}"
+    return True, f"{where} answers C-ECHO"
+
+
+def _get(peer: Peer, caller: WebCaller) -> tuple[bool, str]:
+    headers = {"Accept": "application/dicom+json"}
+    try:
+        with caller.session(tls=peer.tls) as session:
+            answer = session.get(f"{peer.url}/studies?limit=1", headers=headers)
+    except (requests.RequestException, Unavailable) as error:
+        return False, f"{peer.url} does not answer ({type(error).__name__})"
+    code = answer.status_code
+    if code in _WANTS_CREDENTIALS:
+        return False, f"{peer.url} refuses us (HTTP {code}): are the credentials in ~/.netrc right?"
+    if code in _SUCCESS:
+        return True, f"{peer.url} answers"
+    return code < _SERVER_FAILS, f"{peer.url} answers a search with HTTP {code}"
