@@ -1,0 +1,34 @@
+"""What all commands share: the application, the settings file, ledger and folders behind it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.ledger.ledger import Ledger, open_existing
+from daemon.settings import Place, Settings, resolve
+
+app = typer.Typer(
+    help="wristd: receives wrist radiographs, reads them, reports back as DICOM SR and SC.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
+DEFAULT_CONFIG = Path("settings.toml")
+
+
+def place_of(settings: Settings, config: Path) -> Place:
+    """Return where the state lives."""
+    return Place(root=resolve(config, settings.node.state_dir))
+
+
+def ledger_of(settings: Settings, config: Path) -> Ledger:
+    """Open the ledger that the daemon has made.
+
+    Raises
+    ------
+    Misconfigured
+        There is none, or it cannot be opened.
+    """
+    return open_existing(place_of(settings, config), settings.ledger)

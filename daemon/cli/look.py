@@ -1,0 +1,81 @@
+"""Commands that look, and change nothing."""
+
+import dataclasses
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from daemon import service
+from daemon.cli.app import DEFAULT_CONFIG, Config, app, ledger_of, place_of
+from daemon.clock import utc_now
+from daemon.errors import EXIT_MISCONFIGURED
+from daemon.identity import VERSION
+from daemon.ledger.overview import study_states
+from daemon.operate import bench as benches
+from daemon.operate import check as checks
+from daemon.operate import listing
+from daemon.operate.status import status_of
+from daemon.settings import load
+
+
+@app.command()
+def check(
+    config: Config = DEFAULT_CONFIG,
+    peers: Annotated[bool, typer.Option("--peers", help="Ask every peer, too.")] = False,
+) -> None:
+    """Open what the daemon would open, and say what is wrong; exit code 78 if anything is."""
+    settings = load(config)
+    print(f"{config}: good")
+
+    name = partial(service.package_name, settings, config)
+    findings = list(checks.check_all(settings, config, name, peers=peers))
+    print(*findings, sep="\n")
+    if any(one.level is checks.Level.WRONG for one in findings):
+        raise typer.Exit(EXIT_MISCONFIGURED)
+
+
+@app.command()
+def studies(
+    config: Config = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List studies with their outcome and where their results are."""
+    ledger = ledger_of(load(config), config)
+    states = study_states(ledger, limit)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(state) for state in states], default=str))
+        return
+    Console().print(listing.studies_table(states))
+
+
+@app.command()
+def status(config: Config = DEFAULT_CONFIG) -> None:
+    """Print as JSON what reads, what is degraded, the backlog and its age, hosts, and counters."""
+    settings = load(config)
+    place, ledger = place_of(settings, config), ledger_of(settings, config)
+    print(json.dumps(status_of(settings, place, ledger, utc_now()), indent=2))
+
+
+@app.command()
+def bench(
+    config: Config = DEFAULT_CONFIG,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer batches, fewer calls.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this PNG.")] = None,
+) -> None:
+    """Measure the model package on this machine: images a second, latency, memory, load time."""
+    settings = load(config)
+    measured = benches.bench(service.open_package(settings, config), settings.reading, quick=quick)
+    Console().print(measured.table())
+    if plot is not None:
+        measured.plot(plot)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(VERSION)
