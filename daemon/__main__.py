@@ -236,7 +236,8 @@ def _leave(code: int) -> None:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
-    sys.exit(code)
+    if code:
+        sys.exit(code)
 
 
 def _study(study: str, settings: Settings, config: Path) -> tuple[Decisions, int]:
