@@ -36,7 +36,17 @@ class Strained(Unavailable):
 
     It may be short at the moment, or the work may be too much for it: who fails again and again
     while others do not is the reason himself.
+
+    Parameters
+    ----------
+    message : str
+    others_work : bool
+        Other work was tried right after, and done.
     """
+
+    def __init__(self, message: str, *, others_work: bool = False) -> None:
+        super().__init__(message)
+        self.others_work = others_work
 
 
 def system_error(error: BaseException) -> OSError | None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.clock import Stopwatch
-from daemon.errors import Misconfigured, Unavailable
+from daemon.errors import Misconfigured, Strained, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.reading.flags import DEVICE_LOST, SLOWER, Kind, flag_of
 from daemon.reading.pace import BATCHES, Pace, curve, worthwhile
@@ -156,7 +156,7 @@ class Guard:
             return None
         except Unavailable as error:
             if self._answers_golden():
-                raise
+                raise Strained(str(error), others_work=True) from error
             self._lose(error)
             return None
         self._compare(self.stopwatch() - start, len(images))

@@ -10,7 +10,7 @@
 
 Disk and ledger say nothing of a study, however often. Memory, device and decoder may be worn out by
 the study itself (`daemon.errors.Strained`): when it has failed `MOST_ALONE` times while others were
-read, it is treated as any study that fails.
+read, or while the device answered the golden input, it is treated as any study that fails.
 """
 
 from dataclasses import dataclass, field
@@ -88,7 +88,7 @@ class Lack:
         cause = in_words(error)
         with self._lock:
             met = self._met.get(job_id)
-            is_one_more = met is not None and self._done > met.done
+            is_one_more = met is not None and (self._done > met.done or _others_work(error))
             alone = is_one_more + (met.alone if met is not None else 0)
             self._met[job_id] = _Met(self._done, alone)
             if alone:
@@ -130,6 +130,10 @@ class Lack:
 
     def _pause_s(self) -> float:
         return min(FIRST_S * 2.0 ** (min(self._pauses, 32) - 1), LONGEST_S)
+
+
+def _others_work(error: Exception) -> bool:
+    return isinstance(error, Strained) and error.others_work
 
 
 def in_words(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
-from daemon.errors import Unavailable
+from daemon.errors import Strained, Unavailable
 from daemon.guarded import Said
 from daemon.ledger.leases import Leases
 from daemon.ledger.queue import Queue
@@ -259,9 +259,9 @@ class Worker:
     def _last_results(self, job: Job, reading: StudyReading) -> list[ResultFile]:
         try:
             return self.report(reading, job.withdrawal)
-        except (Unavailable, OSError):
-            raise
-        except Exception:  # a defect in the report of last resort
+        except Exception as error:  # a defect in the report of last resort
+            if isinstance(error, Unavailable | OSError) and not isinstance(error, Strained):
+                raise
             logger.exception("no report for a quarantined study", extra=_context(job))
             self.queue.ledger.count(UNREPORTED)
             return []

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from daemon.errors import Unavailable
+from daemon.errors import Strained, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import put_off, study_states
 from daemon.ledger.queue import Queue
@@ -20,6 +20,17 @@ from tests.objects import dx, save
 from tests.unit.daemon.reading.test_read import ConstantNetwork, package  # noqa: F401  # fixture
 
 FULL = Unavailable("outbox: No space left on device")
+
+
+class Failing(ConstantNetwork):
+    """A network whose calls can be made to fail."""
+
+    error = None
+
+    def run(self, images, targets):
+        if self.error is not None:
+            raise self.error
+        return super().run(images, targets)
 
 
 class Away(Ledger):
@@ -45,7 +56,8 @@ class Site:
         self.ledger = Away(folder / "ledger.sqlite")
         self.queue = Queue(self.ledger)
         self.fails = lambda study: None
-        reader = opening.reader(package, folder, ConstantNetwork())
+        self.network = Failing()
+        reader = opening.reader(package, folder, self.network)
         settings = Reading(max_attempts=2, retry_delay_s=10.0)
         self.worker = Worker("w", self.queue, reader, self._report, ["pacs"], settings, self.clock)
         save(dx(phantoms.wrist("PA", "L", spacing_mm=2.0)), folder / "0.dcm")
@@ -131,6 +143,16 @@ def test_a_study_that_needs_too_much_memory_holds_up_nobody_and_has_its_outcome(
     assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
     counters = site.ledger.counters()
     assert counters["alert_study_waits"] == counters["alert_study_quarantined"] == 1
+
+
+def test_a_study_that_only_a_device_in_order_cannot_read_has_its_outcome_though_it_is_alone(site):
+    site.network.error = Strained("inference on CUDA: Fail", others_work=True)
+    for _ in range(2 * MOST_ALONE):
+        site.work(3.0)
+        site.clock.advance(120.0)
+    state = site.state("1.1")
+    assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
+    assert "alert_no_report" not in site.ledger.counters()
 
 
 def test_a_study_whose_results_the_disk_alone_does_not_take_waits_and_is_told_of(site):
