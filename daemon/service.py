@@ -75,7 +75,7 @@ class Service:
             undo.callback(self.decoders.close)
             self.pipeline.worker.release()
             discard_half_results(self.place.outbox)
-            self.decoders.warm_up()
+            guarded("reading", self.decoders.warm_up)
             threads = [threading.Thread(target=self.pipeline.run, args=(stop,), name="reading")]
             threads += [
                 threading.Thread(target=loop.run, args=(stop,), name=loop.name)
