@@ -81,7 +81,7 @@ class Upkeep:
         Returns
         -------
         float or None
-            Seconds until the next study is due, of those that were not; None when there is none.
+            Seconds until the next study is due, of those that are not; None when there is none.
 
         Raises
         ------
@@ -97,10 +97,7 @@ class Upkeep:
             if is_due and not self._still_lacks(study, now):
                 self._take(study, now)
         waits_s = [due_in_s(study, now, self.assembly) for study in waiting]
-        soonest_s = min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
-        if soonest_s is None:
-            return None
-        return max(0.0, soonest_s - (self.clock() - now).total_seconds())
+        return min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
 
     def _still_lacks(self, study: WaitingStudy, now: datetime) -> bool:
         """Tell whether a study was found to lack a view, and nothing has come since."""

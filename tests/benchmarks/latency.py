@@ -36,7 +36,7 @@ from rich.table import Table
 
 from daemon.logs import study_key
 from tests.benchmarks.receivers import Measured
-from tests.node import Node, running_daemon
+from tests.node import Node, is_settled, running_daemon
 from tests.objects import save_all, study_of, uid
 from tests.peers import running_storescp
 from tests.phantoms import wrist
@@ -143,13 +143,19 @@ class Run:
             wait_until(
                 lambda: keys <= _settled(node.log), "the last study", self.plan.quiet_s + 120.0
             )
-            node.wait_for_outcomes(measured)
+            wait_until(lambda: self._are_delivered(node, measured), "their results", 120.0)
             events = _events(node.log)
             due = _due(self.folder / "node" / "state" / "ledger.sqlite", self.plan.quiet_s)
         stored = _stored(archive)
         self.times = [
             _times(due[study], events[study_key(study)], stored[study]) for study in measured
         ]
+
+    def _are_delivered(self, node: Node, studies: list[str]) -> bool:
+        limit = str(self.plan.studies + self.plan.waiting)
+        rows = json.loads(node.wristd("studies", "--json", "--limit", limit))
+        found = {row["study_uid"]: row for row in rows}
+        return all(is_settled(found.get(study)) for study in studies)
 
     def _share(self, node: Node, over_s: float) -> float:
         """Return which share of one core the daemon and its children take."""
