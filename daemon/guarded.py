@@ -6,6 +6,7 @@ catch-all of its own.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from daemon.wake import Bell
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+_SHORTEST_REST_S = 0.01
 
 
 class Said:
@@ -90,8 +93,8 @@ class Loop:
     name : str
         What the log calls it.
     turn : callable
-        Returns after how many seconds there is something to do again, 0 for at once; None where
-        only a ring or time will tell.
+        Returns how many seconds after its beginning there is something to do again, 0 for at once;
+        None where only a ring or time will tell.
     rest_s : float
         Its longest rest.
     bell : Bell
@@ -106,9 +109,13 @@ class Loop:
         """Take turns until `stop` is set; whoever sets it rings the bell."""
         said = Said(self.name)
         while not stop.is_set():
+            began = time.monotonic()
             wanted_s = guarded(self.name, self.turn, said=said)
-            if wanted_s != 0.0:
-                self.bell.wait(self.rest_s if wanted_s is None else min(wanted_s, self.rest_s))
+            if wanted_s is None:
+                self.bell.wait(self.rest_s)
+            elif wanted_s > 0.0:
+                left_s = wanted_s - (time.monotonic() - began)
+                self.bell.wait(min(max(left_s, _SHORTEST_REST_S), self.rest_s))
 
 
 def ringing(loops: Iterable[Loop]) -> Callable[[], None]:

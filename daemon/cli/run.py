@@ -52,4 +52,5 @@ def _leave(code: int) -> None:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
-    sys.exit(code)
+    if code:
+        sys.exit(code)

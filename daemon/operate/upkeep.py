@@ -150,6 +150,7 @@ class Upkeep:
     def _give_up(self, study: WaitingStudy, now: datetime) -> None:
         reason = Reason.FAILED_REPEATEDLY
         self.queue.enqueue(study.study_id, self.recipe_digest, now, reason=reason)
+        self.queued()
         self._failures.pop(study.study_id, None)
 
     def _enqueue(self, study: WaitingStudy, now: datetime) -> float:

@@ -16,7 +16,7 @@ from threading import Event
 from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import build_safekeeping
 from daemon.ending import Ending
-from daemon.guarded import Loop, repeat, ringing
+from daemon.guarded import Loop, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
 from daemon.ledger.leases import Leases
 from daemon.ledger.ledger import Ledger, open_ledger
@@ -78,7 +78,7 @@ class Service:
             self.neighbours.start(self.place)
             self._take_up()
             discard_half_results(self.place.outbox)
-            self.decoders.warm_up()
+            guarded("reading", self.decoders.warm_up)
             threads.append(started("reading", partial(self.pipeline.run, stop)))
             threads += [started(loop.name, partial(loop.run, stop)) for loop in self.loops]
             threads += [

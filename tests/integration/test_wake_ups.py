@@ -51,8 +51,10 @@ def test_no_timer_stands_between_a_study_and_its_results(tmp_path, caplog):
                 sent = study.deliveries if study else {}
                 return sent.get("delivered", 0) > 0 and not sent.get("pending")
 
-            wait_until(is_delivered, "every result in both archives", 30.0)
-            wait_until(lambda: "commitment put off" in caplog.text, "commitment to be asked for")
+            wait_until(is_delivered, "every result in both archives", 120.0)
+            wait_until(
+                lambda: "commitment put off" in caplog.text, "commitment to be asked for", 60.0
+            )
         assert len(one.objects(EXAM.study_uid)) - len(images) == len(other.objects(EXAM.study_uid))
 
 

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from daemon.errors import Unavailable
 from daemon.guarded import Loop, at_once_again, ringing
 from daemon.wake import Bell
+from tests.tools import wait_until
 
 AN_HOUR_S = 3600.0
 
@@ -78,6 +79,20 @@ def test_a_loop_wakes_at_the_instant_that_its_turn_named():
     with running(Loop("test", turns, AN_HOUR_S)):
         first = turns.next()
         assert 0.1 <= turns.next() - first < 1.0
+
+
+def test_the_time_that_a_turn_takes_counts_as_rest():
+    moments = []
+
+    def slow():
+        moments.append(time.monotonic())
+        threading.Event().wait(0.3)
+        return 0.4 if len(moments) == 1 else None
+
+    loop = Loop("test", slow, AN_HOUR_S)
+    with running(loop):
+        wait_until(lambda: len(moments) == 2, "the second turn", 10.0)
+    assert 0.4 <= moments[1] - moments[0] < 0.65
 
 
 def test_no_turn_makes_a_loop_rest_longer_than_it_may():

@@ -193,12 +193,9 @@ def test_the_next_studies_are_decoded_while_the_device_is_busy(site):
 
 def test_a_stop_gives_back_what_was_not_read_without_charging_an_attempt(site):
     site.hold = threading.Event()
-    threading.Timer(0.5, site.hold.set).start()
-
-    def two_are_being_decoded():
-        return site.states().count("running") == 6
-
-    site.run_until(two_are_being_decoded)
+    with site.running():
+        wait_until(lambda: site.states().count("running") == 6, "six in hand")
+        threading.Timer(0.5, site.hold.set).start()  # the stop comes before
     assert "running" not in site.states()
     attempts = [state.attempts for state in study_states(site.ledger, 100)]
     assert sorted(attempts)[:-2] == [0] * (STUDIES - 2)
