@@ -266,6 +266,7 @@ def fuzz(folder: Path, streams: int, seconds: float, seed: int, clients: int) ->
         ]
         for sender in senders:
             sender.start()
+        wait_until(lambda: run.collect(reports, _SAMPLE_S) or run.sent.streams > 0, "the clients")
         run.began = time.monotonic()
         run.watch(reports, streams, seconds)
         figures = _ended(run, senders, stop, reports, before)
