@@ -79,6 +79,10 @@ def _kill_either(site: Ward, ports: list[int], kills: int, seed: int) -> set[str
         armed[number] = point or ""
         if chance.random() < 0.7:  # else the next kill comes while it starts
             one.await_ready()
+    for number, point in armed.items():
+        if point:
+            site.victims[number].kill()
+            site.victims[number].start()
     return reached - {""}
 
 
