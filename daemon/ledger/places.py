@@ -153,7 +153,8 @@ class Places:
             )
             with self.ledger.transaction() as connection:
                 new = insert(InstanceCopyRow).from_select(["instance_id", "place"], known)
-                noted += connection.execute(new).rowcount
+                added = connection.scalars(new.returning(InstanceCopyRow.instance_id))
+                noted += len(added.all())
         return noted
 
     def take_unplaced(

@@ -64,8 +64,11 @@ def _kill_either(site: Ward, ports: list[int], kills: int, seed: int) -> set[str
     while site.kills < kills:
         number = chance.randrange(2)
         one = site.victims[number]
+        if chance.random() < 0.7:  # else it is killed while it starts
+            one.await_ready()
         patience_s = POINT_WITHIN_S if armed.get(number) else ALIVE_S * chance.random()
         if one.await_death(within_s=patience_s):
+            assert armed.get(number), "a daemon died by itself"
             reached.add(armed[number])
         one.kill()
         site.kills += 1
@@ -77,9 +80,11 @@ def _kill_either(site: Ward, ports: list[int], kills: int, seed: int) -> set[str
         point = chance.choice(points()) if chance.random() < 0.5 else None
         one.start(point)
         armed[number] = point or ""
-        if chance.random() < 0.7:  # else the next kill comes while it starts
-            one.await_ready()
-    return reached - {""}
+    for number, point in armed.items():
+        if point:
+            site.victims[number].kill()
+            site.victims[number].start()
+    return reached
 
 
 def test_killed_at_random_two_hosts_lose_and_double_nothing(tmp_path, tiny_package, ledger_url):
