@@ -39,7 +39,8 @@ from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.tables import InstanceRow
-from daemon.settings import Commitment, CommitmentPeer, Destination, Node, Place, Settings
+from daemon.peers import Commitment, CommitmentPeer
+from daemon.settings import Destination, Node, Place, Settings
 from daemon.settings import Receiver as Limits
 from tests.benchmarks.pdu_senders import Sent, send_streams
 from tests.fakes import Modality

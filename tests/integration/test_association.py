@@ -13,7 +13,8 @@ from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.command import Field, read_command
 from daemon.intake.requests import Answer
 from daemon.ledger.ledger import Ledger
-from daemon.settings import Commitment, CommitmentPeer, Place, Settings
+from daemon.peers import Commitment, CommitmentPeer
+from daemon.settings import Place, Settings
 from tests.benchmarks.blast import (
     RELEASE_RQ,
     Item,
