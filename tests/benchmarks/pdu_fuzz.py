@@ -34,11 +34,12 @@ from sqlalchemy import select
 from typing_extensions import override
 
 from daemon import logs
-from daemon.clock import utc_now
+from daemon.clock import Chronometer, utc_now
 from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.tables import InstanceRow
+from daemon.outgoing import build_outgoing
 from daemon.peers import Commitment, CommitmentPeer
 from daemon.settings import Destination, Node, Place, Settings
 from daemon.settings import Receiver as Limits
@@ -92,7 +93,8 @@ def receiving(folder: Path) -> Iterator[House]:
         destinations=(Destination(name="none", ae_title="NONE", host="127.0.0.1", port=1),),
     )
     ledger = Ledger(place.ledger)
-    answers = build_safekeeping(settings, place, ledger, utc_now).answers
+    caller = build_outgoing(settings).dimse
+    answers = build_safekeeping(settings, place, ledger, caller, Chronometer()).answers
     house = House(place, ledger, Receiver(settings, place, ledger, utc_now, answers), _Lines())
     logs.configure("INFO", "text")
     root = logging.getLogger()

@@ -8,11 +8,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
-from daemon.clock import utc_now
+from daemon.clock import Chronometer
 from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.command import Field, read_command
 from daemon.intake.requests import Answer
 from daemon.ledger.ledger import Ledger
+from daemon.outgoing import build_outgoing
 from daemon.peers import Commitment, CommitmentPeer
 from daemon.settings import Place, Settings
 from tests.benchmarks.blast import (
@@ -314,7 +315,8 @@ def test_a_commitment_request_that_cannot_be_read_is_answered_0115(tmp_path, dat
     place, uid = Place(root=tmp_path / "state"), str(StorageCommitmentPushModel)
     place.create()
     ledger = Ledger(place.ledger)
-    answers = build_safekeeping(settings, place, ledger, utc_now).answers
+    caller = build_outgoing(settings).dimse
+    answers = build_safekeeping(settings, place, ledger, caller, Chronometer()).answers
     with House(tmp_path / "state", ledger=ledger, answers=answers) as house:
         peer = Peer(house.receiver.port)
         contexts = {(uid, IMPLICIT): 5, (DX, str(ExplicitVRLittleEndian)): 1}
