@@ -3,11 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from daemon.reading.decoding.film import decode
-
 from daemon.dicom.header import Header
 from daemon.dicom.parse import read_header
 from daemon.reading.decoded import Decoded
+from daemon.reading.decoding.film import decode
 from daemon.reading.meant import Meant
 from daemon.reading.read import Reader
 from daemon.reading.sessions import Network

@@ -1,7 +1,7 @@
 """When archives are asked, and what of."""
 
 import io
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 import pytest
 from pydicom import Dataset
@@ -17,7 +17,6 @@ from daemon.pull.night import Night, criteria_for, is_inside
 from daemon.records import Arrival
 from daemon.settings import Pull
 from tests.fakes import FrozenClock
-
 
 DX, SC = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 OWN = derived_uid("a result")
