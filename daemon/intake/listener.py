@@ -4,7 +4,6 @@ import logging
 import os
 import selectors
 import socket
-import ssl
 from collections.abc import Callable
 from threading import Thread
 from typing import NoReturn
@@ -67,9 +66,9 @@ class Listener:
     connections : Connections
     counts : Counts
     serve : callable
-    tls : SSLContext or None
-    timeouts_s : (float, float)
-        Longest wait for a TLS handshake; longest wait for a peer to take what we send.
+        Unavailable of it means that the peer failed to come under TLS.
+    send_within_s : float
+        Longest wait for a peer to take what we send.
     """
 
     def __init__(
@@ -78,15 +77,13 @@ class Listener:
         connections: Connections,
         counts: Counts,
         serve: Serve,
-        tls: ssl.SSLContext | None,
-        timeouts_s: tuple[float, float],
+        send_within_s: float,
     ) -> None:
         self._listening = listening
         self._connections = connections
         self._counts = counts
         self._serve = serve
-        self._tls = tls
-        self._handshake_within_s, self._send_within_s = timeouts_s
+        self._send_within_s = send_within_s
         self._wake, self._waker = os.pipe()
         self._thread = Thread(target=self._listen, name="listener", daemon=True)
 
@@ -150,8 +147,6 @@ class Listener:
     def _run(self, wire: Wire, host: str) -> None:
         peer_host.set(host)
         try:
-            if self._tls is not None:
-                wire.secure(self._tls, self._handshake_within_s)
             self._serve(wire, host)
         except Unavailable as error:
             self._counts.add(TLS_FAILED)

@@ -118,8 +118,7 @@ class Reception:
             self._connections,
             self._counts,
             self._serve,
-            self._tls,
-            (limits.association_timeout_s, limits.network_timeout_s),
+            limits.network_timeout_s,
         )
         self._listener.start()
 
@@ -142,7 +141,9 @@ class Reception:
         self._spool.close()
 
     def _serve(self, wire: Wire, host: str) -> None:
-        self._keep_together()
+        self._keep_together()  # before the handshake: a stalled one would wake others elsewhere
+        if self._tls is not None:
+            wire.secure(self._tls, self._limits.association_timeout_s)
         Association(self._house, wire, host).run()
 
     def _keep_together(self) -> None:

@@ -84,7 +84,7 @@ logs.configure("INFO", "text")
 listening = Broken()
 listening.bind(("127.0.0.1", 0))
 listening.listen()
-Listener(listening, Connections(1, 1, 1), None, None, None, (1.0, 1.0)).start()
+Listener(listening, Connections(1, 1, 1), None, None, 1.0).start()
 socket.create_connection(listening.getsockname())
 threading.Event().wait(30)
 """
