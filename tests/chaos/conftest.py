@@ -60,6 +60,7 @@ class Ward:
         self.ledger = ledger
         self.kills = 0
         self.unsent = 0
+        self.parked = 0
         self._reports: dict[str, Reported] = {}
         self.traffic: Traffic | None = None
         self.releaser: Releaser | None = None
@@ -110,7 +111,7 @@ class Ward:
         assert all(one.await_ready() for one in self.victims)
         self.unsent = self.traffic.drain()
         ledger = Ledger(self.ledger)
-        Deliveries(ledger).retry_parked("pacs", utc_now())
+        self.parked = Deliveries(ledger).retry_parked("pacs", utc_now())
         settled = {"jobs done", "jobs skipped", "deliveries withdrawn"}
 
         def at_rest() -> bool:

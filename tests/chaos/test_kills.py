@@ -52,7 +52,7 @@ def verdict(site: Ward, title: str, began: float) -> None:
     released = len(site.releaser.released) if site.releaser else 0
     print(
         f"\n{title}: {site.kills} kills in {took:.0f} s, {account}, stuck {stuck}, "
-        f"released {released}"
+        f"parked {site.parked}, released {released}"
     )
     assert account.is_clean, account
     assert account.rejected or len(site.traffic.promised) < KINDS

@@ -34,7 +34,7 @@ SOAK_KILLS = int(os.environ.get("WRISTD_SOAK_KILLS_TWO_HOSTS", "500"))
 SOAK_ROUND = 100
 ALIVE_S = 1.2
 """How long at most both live between two kills,"""
-POINT_WITHIN_S = 2.0
+POINT_WITHIN_S, SOAK_POINT_WITHIN_S = 2.0, 6.0
 """and one that is to die at a certain point."""
 
 
@@ -53,7 +53,9 @@ def emptied(url):
     return url
 
 
-def _kill_either(site: Ward, ports: list[int], kills: int, seed: int) -> set[str]:
+def _kill_either(
+    site: Ward, ports: list[int], kills: int, seed: int, point_within_s: float = POINT_WITHIN_S
+) -> set[str]:
     """Kill one or both, at random or at the next crash point; return the points that were met."""
     chance, reached = random.Random(seed), set()
     for one in site.victims:
@@ -66,7 +68,7 @@ def _kill_either(site: Ward, ports: list[int], kills: int, seed: int) -> set[str
         one = site.victims[number]
         if chance.random() < 0.7:  # else it is killed while it starts
             one.await_ready()
-        patience_s = POINT_WITHIN_S if armed.get(number) else ALIVE_S * chance.random()
+        patience_s = point_within_s if armed.get(number) else ALIVE_S * chance.random()
         if one.await_death(within_s=patience_s):
             assert armed.get(number), "a daemon died by itself"
             reached.add(armed[number])
@@ -185,7 +187,8 @@ def test_soak_of_kills_on_two_hosts(tmp_path, tiny_package, postgres_url, capsys
         began, seed = time.monotonic(), random.randrange(1 << 30)
         folder, url = tmp_path / str(done), emptied(postgres_url)
         with hosts(folder, tiny_package, moods(seed, 0.05), url) as (site, ports):
-            reached = _kill_either(site, ports, min(SOAK_ROUND, SOAK_KILLS - done), seed)
+            kills = min(SOAK_ROUND, SOAK_KILLS - done)
+            reached = _kill_either(site, ports, kills, seed, SOAK_POINT_WITHIN_S)
             with capsys.disabled():
                 verdict(site, f"two hosts, seed {seed}, {len(reached)} points met", began)
         shutil.rmtree(folder)
