@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,8 @@ def _ended(
     except PeerError:
         is_back = False
     last = {"honest": len(run.honest), "honest_failures": run.honest_failures}
-    return {**took, **last, "before": before, "after": _held(), "given_back": is_back}
+    held = {"before": before, "after": _held(), "given_back": is_back}
+    return {**took, **last, **held, "left_open": [] if is_back else _open_files()}
 
 
 def _open_all(ledger: Ledger) -> None:
@@ -235,6 +237,15 @@ def _serving() -> int:
 def _held() -> Held:
     threads = [one for one in threading.enumerate() if one.name != logs.TIMER]
     return len(threads), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def _open_files() -> list[str]:
+    """Return what the descriptors of this process stand for."""
+    found = []
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that reads the folder
+            found.append(str(one.readlink()))
+    return sorted(found)
 
 
 def _resident_mb() -> float:
