@@ -27,10 +27,10 @@ def main() -> None:
     from daemon import logs
     from daemon.clock import Chronometer
     from daemon.commitment.wiring import build_safekeeping
+    from daemon.dicom.scu import Caller
     from daemon.intake.processes import answer
     from daemon.intake.reception import Reception
     from daemon.ledger.ledger import open_ledger
-    from daemon.outgoing import build_outgoing
     from daemon.settings import Place, Settings
 
     answers_to = os.fdopen(os.dup(1), "w")
@@ -41,7 +41,7 @@ def main() -> None:
     place = Place(root=Path(task["root"]))
     ledger = open_ledger(place, settings.ledger, migrate=False)
     clock = Chronometer()
-    caller = build_outgoing(settings).dimse
+    caller = Caller(settings.node.ae_title, settings.delivery.timeout_s)  # the daemon alone calls
     answers = build_safekeeping(settings, place, ledger, caller, clock).answers
     processor = processor_of(int(sys.argv[2]))
     reception = Reception(settings, place, ledger, clock, answers, processor)

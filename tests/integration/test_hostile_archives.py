@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.clock import Chronometer
 from daemon.delivery.outbox import Courier
 from daemon.guarded import guarded
 from daemon.ledger.decisions import Decisions
@@ -50,6 +51,7 @@ class Delivering:
         self.outgoing = calling(QUICK.timeout_s)
         self.begun = time.monotonic()
         self.office = office
+        self.clock = Chronometer(lambda: START + timedelta(seconds=time.monotonic()))
         self.threads = [
             threading.Thread(target=self._deliver, args=(archive.destination(),), daemon=True)
             for archive in archives
@@ -57,16 +59,13 @@ class Delivering:
         for thread in self.threads:
             thread.start()
 
-    def now(self):
-        return START + timedelta(seconds=time.monotonic())
-
     def _deliver(self, destination):
         office = self.office
         courier = Courier(
-            destination, self.outgoing, office.deliveries, office.root, QUICK, self.now
+            destination, self.outgoing, office.deliveries, office.root, QUICK, self.clock
         )
         while not self.outgoing.stopping.is_set():
-            if not guarded("delivery", lambda: courier.turn(self.now())):
+            if not guarded("delivery", lambda: courier.turn(self.clock.steady())):
                 self.outgoing.stopping.wait(0.05)
 
     def stop(self):
@@ -137,7 +136,7 @@ def test_whatever_archives_do_the_others_get_everything_and_nothing_is_left_behi
         one.heal()
     wait_until(lambda: gone_back(before), f"threads and sockets to go back to {before}", 15)
     decisions = Decisions(office.ledger)
-    decisions.retry(decisions.find(STUDY), delivering.now())
+    decisions.retry(decisions.find(STUDY), delivering.clock())
     healing = Delivering(office, archives)
     wait_until(
         lambda: all(set(office.states(one.name)) == {"delivered"} for one in archives),

@@ -16,6 +16,7 @@ from daemon.ledger.queue import Queue
 from daemon.operate.upkeep import Upkeep
 from daemon.settings import Assembly
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
+from tests.fakes import FrozenClock
 from tests.objects import Exam, dx
 from tests.opening import describe_here
 from tests.receiving import LIMITS, PICTURE, House, raw
@@ -81,13 +82,13 @@ def begin_slowly(house):
 
 
 def test_a_study_waits_for_an_image_that_is_on_the_wire_in_a_child(house):
-    queue = Queue(house.ledger)
+    queue, clock = Queue(house.ledger), FrozenClock(utc_now() + timedelta(seconds=60))
     upkeep = Upkeep(
         house.ledger,
         queue,
         Assembly(quiet_period_s=1.0, hard_cap_s=900.0),
         "recipe",
-        lambda: utc_now() + timedelta(seconds=60),
+        clock,
         house.place.spool,
         describe_here,
         house.receiver.being_sent,
@@ -100,7 +101,9 @@ def test_a_study_waits_for_an_image_that_is_on_the_wire_in_a_child(house):
     assert peer.status() == 0x0000
     wait_until(lambda: house.receiver.being_sent() == set(), "the end of the second image")
     upkeep.assemble()
-    assert len(queue.claim("w", upkeep.clock(), timedelta(seconds=60)).instances) == 2
+    clock.advance(2.0)
+    upkeep.assemble()
+    assert len(queue.claim("w", clock.steady(), timedelta(seconds=60)).instances) == 2
     peer.release()
 
 
