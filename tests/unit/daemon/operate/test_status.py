@@ -5,7 +5,7 @@ from datetime import timedelta
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.operate.status import status_of
-from daemon.settings import Receiver, Settings
+from daemon.settings import Place, Receiver, Settings
 from tests.fakes import FrozenClock
 from tests.receiving import PACS
 from tests.unit.daemon.ledger.test_ledger import one_job
@@ -18,7 +18,7 @@ def test_it_names_for_want_of_what_studies_wait_and_a_disk_that_is_full(tmp_path
     job = queue.claim("w", clock.steady(), timedelta(seconds=60))
     queue.put_off(job, "outbox: No space left on device", clock.steady() + timedelta(seconds=5))
     settings = Settings(receiver=Receiver(min_free_bytes=2**62), destinations=(PACS,))
-    shown = status_of(settings, tmp_path, ledger, clock())
+    shown = status_of(settings, Place(root=tmp_path), ledger, clock())
     assert shown["put_off"] == {"outbox: No space left on device": 1}
     assert shown["degraded"][0].endswith("MiB free, arrivals are refused")
     assert shown["backlog"] == {"jobs queued": 1}
