@@ -164,21 +164,8 @@ def build(
     fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, chronometer)
     night = Night(settings.pull, list(fetchers.values()), chronometer)
     bells = Bells(night.turn, night.interval_s)
-    upkeep = Upkeep(
-        ledger=ledger,
-        queue=pipeline.worker.queue,
-        assembly=settings.assembly,
-        recipe_digest=recipe_digest(settings, package),
-        clock=chronometer,
-        spool=place.spool,
-        describe=decoders.describe,
-        being_sent=receiver.being_sent,
-        queued=pipeline.bell.ring,
-        silent=neighbours.silent,
-    )
-    # What comes after a look is due a quiet period later at the earliest: nobody need ring.
-    looks_s = min(settings.assembly.sweep_interval_s, settings.assembly.quiet_period_s)
-    assembly = Loop("assembly", upkeep.assemble, looks_s)
+    recipe = recipe_digest(settings, package)
+    upkeep = _upkeep(settings, recipe, pipeline, decoders, receiver, neighbours)
     return Service(
         settings=settings,
         place=place,
@@ -186,7 +173,7 @@ def build(
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
-        loops=[assembly, *couriers, *after],
+        loops=[_assembly(upkeep), *couriers, *after],
         neighbours=neighbours,
         upkeep=upkeep,
         leases=LeaseWatch(Leases(ledger), settings.reading.silence_s, chronometer.seconds),
@@ -197,3 +184,35 @@ def build(
         outgoing=outgoing,
         clock=chronometer,
     )
+
+
+def _upkeep(  # it stands between receiving and reading
+    settings: Settings,
+    recipe: str,
+    pipeline: Pipeline,
+    decoders: Decoders,
+    receiver: Receiver,
+    neighbours: Neighbours,
+) -> Upkeep:
+    worker = pipeline.worker
+    return Upkeep(
+        ledger=worker.queue.ledger,
+        queue=worker.queue,
+        assembly=settings.assembly,
+        recipe_digest=recipe,
+        clock=worker.clock,
+        spool=worker.reader.spool,
+        describe=decoders.describe,
+        being_sent=receiver.being_sent,
+        queued=pipeline.bell.ring,
+        silent=neighbours.silent,
+    )
+
+
+def _assembly(upkeep: Upkeep) -> Loop:
+    """Return the loop that assembles; it rings for nobody and nobody for it.
+
+    What comes after a look is due a quiet period later at the earliest.
+    """
+    rule = upkeep.assembly
+    return Loop("assembly", upkeep.assemble, min(rule.sweep_interval_s, rule.quiet_period_s))

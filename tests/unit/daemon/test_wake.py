@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 from queue import SimpleQueue
 
+from daemon.clock import Chronometer
 from daemon.errors import Unavailable
 from daemon.guarded import Loop, at_once_again, ringing
 from daemon.wake import Bell
@@ -117,7 +118,7 @@ def test_turns_that_count_go_on_as_long_as_they_do_something_and_tell_others():
     others = [Loop("one", lambda: None, AN_HOUR_S), Loop("other", lambda: None, AN_HOUR_S)]
     told = []
     turn = at_once_again(
-        lambda now: counts.pop(0), lambda: None, lambda: (told.append(1), ringing(others)())
+        lambda now: counts.pop(0), Chronometer(), lambda: (told.append(1), ringing(others)())
     )
     assert [turn(), turn(), turn()] == [0.0, 0.0, None]
     assert len(told) == 2
