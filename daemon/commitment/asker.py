@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
 
-from pydicom import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 
 from daemon.clock import Chronometer
 from daemon.commitment.association import asking
@@ -36,15 +35,17 @@ class Hearing:
     clock: Chronometer
     heard: Event = field(default_factory=Event)
 
-    def report(self, data: Dataset) -> None:
+    def report(self, data: bytes, transfer_syntax: UID) -> None:
         """Settle what a destination keeps; what it does not have is sent again.
 
         Raises
         ------
+        Rejected
+            It cannot be read.
         Unavailable
             The ledger does not take it now: the destination has to report again, or is asked again.
         """
-        report = read_report(data)
+        report = read_report(data, transfer_syntax)
         again = self.clock.steady() + timedelta(seconds=delay_s(1, 0, self.settings))
         crash_point("commitment:before-settle")
         kept = self.commitments.kept(report.transaction_uid, report.kept)

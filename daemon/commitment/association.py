@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from typing import cast
 
 from pydicom import Dataset
+from pydicom.uid import UID
 from pynetdicom import build_context, build_role, evt
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
 
 from daemon.commitment.report import PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST, EventType
 from daemon.dicom.scu import CalledPeer, Caller
 from daemon.dicom.status import Status
-from daemon.errors import Unavailable
+from daemon.errors import Rejected, Unavailable
 
-OnReport = Callable[[Dataset], None]
+OnReport = Callable[[bytes, UID], None]
+"""Takes a report's data set as it came, and its transfer syntax; raises Rejected, Unavailable."""
 
 
 @contextmanager
@@ -30,7 +35,12 @@ def asking(
     """
 
     def hear(event: Event) -> tuple[int, None]:
-        on_report(event.event_information)
+        told = cast(N_EVENT_REPORT, event.request).EventInformation
+        data = told.getvalue() if isinstance(told, BytesIO) else b""
+        try:
+            on_report(data, UID(event.context.transfer_syntax))
+        except Rejected:
+            return Status.INVALID_ARGUMENT, None
         return Status.SUCCESS, None
 
     handlers = [(evt.EVT_N_EVENT_REPORT, hear)]

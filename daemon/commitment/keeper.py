@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydicom import Dataset
+from pydicom.uid import UID
 
 from daemon.clock import Chronometer
 from daemon.commitment.association import report_to
@@ -50,7 +50,7 @@ class Keeper:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_trials", Trials(self.clock.seconds))
 
-    def requested(self, calling_ae: str, data: Dataset) -> int:
+    def requested(self, calling_ae: str, data: bytes, transfer_syntax: UID) -> int:
         """Note a request durably and return the status to answer (PS3.7 10.1.4.1.10)."""
         if calling_ae not in self.peers:
             logger.warning(
@@ -59,7 +59,7 @@ class Keeper:
             )
             return Status.NOT_AUTHORISED
         try:
-            request = read_request(data)
+            request = read_request(data, transfer_syntax)
             self.promises.requested(
                 calling_ae, request.transaction_uid, request.items, self.clock()
             )

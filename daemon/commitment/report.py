@@ -7,7 +7,10 @@ from enum import IntEnum
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from daemon.dicom.attributes import Attributes
+from daemon.dicom.source import source_of
 from daemon.dicom.status import Status
+from daemon.dicom.values import is_uid
 from daemon.errors import Rejected
 
 PUSH_MODEL = UID("1.2.840.10008.1.20.1")
@@ -16,6 +19,9 @@ REQUEST = 1
 """Action Type ID of a request."""
 MAX_ITEMS = 10_000
 """A request about more objects is refused."""
+_MOST_BYTES = 1 << 24
+"""Of a deflated data set: several times what so many objects need."""
+_READ = ("TransactionUID", "ReferencedSOPSequence", "FailedSOPSequence")
 
 
 class EventType(IntEnum):
@@ -65,43 +71,60 @@ def report_data(request: Request, kept: Collection[str]) -> tuple[EventType, Dat
     return (EventType.SOME_NOT_KEPT if missing else EventType.ALL_KEPT), dataset
 
 
-def read_request(dataset: Dataset) -> Request:
-    """Read Action Information.
+def read_request(data: bytes, transfer_syntax: UID) -> Request:
+    """Read Action Information as it came.
 
     Raises
     ------
     Rejected
-        It names no transaction or no object, or too many.
+        It cannot be read whole, or names no transaction or no object, or too many.
     """
+    said = _attributes(data, transfer_syntax)
     items = {
-        str(item.get("ReferencedSOPInstanceUID", "")): str(item.get("ReferencedSOPClassUID", ""))
-        for item in dataset.get("ReferencedSOPSequence") or ()
+        item.text("ReferencedSOPInstanceUID"): item.text("ReferencedSOPClassUID")
+        for item in said.items("ReferencedSOPSequence")
     }
-    uids = (*items, *items.values(), _transaction(dataset))
-    if not items or len(items) > MAX_ITEMS or not all(UID(uid).is_valid for uid in uids):
+    transaction = said.text("TransactionUID")
+    _refuse_damage(said)
+    uids = (*items, *items.values(), transaction)
+    if not items or len(items) > MAX_ITEMS or not all(map(is_uid, uids)):
         raise Rejected("no valid transaction, or not between 1 and 10000 objects")
-    return Request(_transaction(dataset), items)
+    return Request(transaction, items)
 
 
-def read_report(dataset: Dataset) -> Report:
-    """Read Event Information."""
-    return Report(
-        transaction_uid=_transaction(dataset),
+def read_report(data: bytes, transfer_syntax: UID) -> Report:
+    """Read Event Information as it came.
+
+    Raises
+    ------
+    Rejected
+        It cannot be read whole.
+    """
+    said = _attributes(data, transfer_syntax)
+    report = Report(
+        transaction_uid=said.text("TransactionUID"),
         kept=frozenset(
-            str(item.get("ReferencedSOPInstanceUID", ""))
-            for item in dataset.get("ReferencedSOPSequence") or ()
+            item.text("ReferencedSOPInstanceUID") for item in said.items("ReferencedSOPSequence")
         ),
         not_kept={
-            str(item.get("ReferencedSOPInstanceUID", "")): int(
-                item.get("FailureReason", Status.PROCESSING_FAILURE)
-            )
-            for item in dataset.get("FailedSOPSequence") or ()
+            item.text("ReferencedSOPInstanceUID"): item.integer("FailureReason")
+            or Status.PROCESSING_FAILURE
+            for item in said.items("FailedSOPSequence")
         },
     )
+    _refuse_damage(said)
+    return report
 
 
-def _transaction(dataset: Dataset) -> str:
-    return str(dataset.get("TransactionUID") or "")
+def _attributes(data: bytes, transfer_syntax: UID) -> Attributes:
+    source = source_of(data, transfer_syntax, _MOST_BYTES, _MOST_BYTES)
+    return Attributes.of(source, transfer_syntax, _READ)
+
+
+def _refuse_damage(said: Attributes) -> None:
+    """Refuse what was read in part: a promise is about all that was asked for, or not made."""
+    if said.unreadable:
+        raise Rejected("its data set cannot be read")
 
 
 def _item(sop_instance_uid: str, sop_class_uid: str) -> Dataset:
