@@ -6,9 +6,11 @@ measured by a stopwatch that nobody can set: `Chronometer` has both.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
+
+Thing = TypeVar("Thing", bound=Hashable)
 
 Stopwatch = Callable[[], float]
 """Seconds since some moment; never goes back."""
@@ -57,3 +59,31 @@ class Chronometer:
     def seconds(self) -> float:
         """Return the reading of the stopwatch."""
         return self._stopwatch()
+
+
+class Stillness(Generic[Thing]):
+    """For how long each of some things was seen as it is, whatever wall clocks show.
+
+    Only time that was watched counts: whoever did not look for longer was stopped himself, or could
+    not see, and blames nobody for that time.
+
+    Parameters
+    ----------
+    stopwatch : callable
+    most_between_looks_s : float
+        A longer time between two looks counts as this one, seconds.
+    """
+
+    def __init__(self, stopwatch: Stopwatch, most_between_looks_s: float) -> None:
+        self._stopwatch = stopwatch
+        self._most_s = most_between_looks_s
+        self._seen: dict[Thing, float] = {}
+        self._looked: float | None = None
+
+    def look(self, things: Collection[Thing]) -> dict[Thing, float]:
+        """Look at all that is there now; returns for how long each was seen, seconds."""
+        now = self._stopwatch()
+        since = 0.0 if self._looked is None else min(now - self._looked, self._most_s)
+        self._looked = now
+        self._seen = {one: self._seen[one] + since if one in self._seen else 0.0 for one in things}
+        return dict(self._seen)

@@ -6,29 +6,18 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
-from daemon.ledger.holding import is_here, label
+from daemon.ledger.holding import is_here
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.places import reunite
+from daemon.ledger.places import Other, reunite
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import (
     InstanceCopyRow,
     InstanceRow,
     JobRow,
-    PlaceRow,
     PromiseRow,
     ResultRow,
     StudyRow,
 )
-
-
-@dataclass(frozen=True)
-class Other:
-    """A place that is not ours."""
-
-    number: int
-    uid: str
-    label: str
-    seen_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -45,15 +34,6 @@ class Adoption:
     """What places of a ledger leave to ours."""
 
     ledger: Ledger
-
-    def others(self) -> list[Other]:
-        """Return the places that are not ours."""
-        query = select(PlaceRow.__table__).where(PlaceRow.id != self.ledger.place)
-        with self.ledger.snapshot() as connection:
-            return [
-                Other(row.id, row.uid, label(row.name, row.uid), row.seen_at)
-                for row in connection.execute(query)
-            ]
 
     def left(self, other: Other, limit: int = 50) -> Left:
         """Return what is left to take over, of some studies; no studies when nothing is."""

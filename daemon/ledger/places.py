@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from daemon.ledger.holding import held_by, is_here, present
+from daemon.ledger.holding import held_by, is_here, label, present
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import DeliveryState, JobState
 from daemon.ledger.tables import (
@@ -52,6 +52,16 @@ class PlaceState:
 
 
 @dataclass(frozen=True)
+class Other:
+    """A place that is not ours."""
+
+    number: int
+    uid: str
+    label: str
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Places:
     """The places of one ledger."""
 
@@ -65,11 +75,14 @@ class Places:
             connection.execute(update(PlaceRow).where(ours).values(seen_at=now))
         return before
 
-    def seen(self) -> dict[int, datetime | None]:
-        """Return when each of the other places last said that it lives, by its number."""
-        query = select(PlaceRow.id, PlaceRow.seen_at).where(PlaceRow.id != self.ledger.place)
+    def others(self) -> list[Other]:
+        """Return the other places, with their last word that they live."""
+        query = select(PlaceRow.__table__).where(PlaceRow.id != self.ledger.place)
         with self.ledger.snapshot() as connection:
-            return {row.id: row.seen_at for row in connection.execute(query)}
+            return [
+                Other(row.id, row.uid, label(row.name, row.uid), row.seen_at)
+                for row in connection.execute(query)
+            ]
 
     def states(self, ours: str | None = None) -> list[PlaceState]:
         """Return the places of a ledger that hosts share; none where only one folder has it.

@@ -16,8 +16,9 @@ from daemon.clock import Clock
 from daemon.crashpoints import crash_point
 from daemon.durable import sync_folder
 from daemon.errors import Rejected, Unavailable
-from daemon.ledger.adoption import Adoption, Other
+from daemon.ledger.adoption import Adoption
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.places import Other, Places
 from daemon.operate.neighbours import BEAT_INTERVAL_S
 from daemon.place import Place, identity_of
 from daemon.state_lock import StateLock
@@ -70,22 +71,22 @@ def adopt(
     """
     name, folder = which
     adoption = Adoption(ledger)
-    other = _named(adoption, name)
+    other = _named(ledger, name)
     _check_folder(other, folder)
     lock = _locked(folder)
     try:
         wait(LISTEN_FOR_S)
-        if _named(adoption, other.uid).seen_at != other.seen_at:
+        if _named(ledger, other.uid).seen_at != other.seen_at:
             raise Rejected(f"the daemon of {other.label} lives: stop it, then adopt what it held")
         return _take_all(adoption, other, ours, Place(root=folder), clock)
     finally:
         lock.release()
 
 
-def _named(adoption: Adoption, name: str) -> Other:
-    if adoption.ledger.place is None:
+def _named(ledger: Ledger, name: str) -> Other:
+    if ledger.place is None:
         raise Rejected("this ledger has its state folder for itself: there is nothing to adopt")
-    others = adoption.others()
+    others = Places(ledger).others()
     found = [one for one in others if name in (one.label, one.uid)]
     if len(found) != 1:
         known = ", ".join(one.label for one in others) or "none"

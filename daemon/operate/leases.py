@@ -7,14 +7,13 @@ alone. That is seen here, by a stopwatch: what time the worker's host thinks it 
 import logging
 from dataclasses import dataclass, field
 
-from daemon.clock import Stopwatch
+from daemon.clock import Stillness, Stopwatch
 from daemon.ledger.leases import Lease, Leases
 
 logger = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 15.0
 _MOST_BETWEEN_LOOKS_S = 2 * CHECK_INTERVAL_S
-"""Whoever did not look for longer was stopped, or had no ledger, as the workers may have had."""
 
 
 @dataclass(eq=False)
@@ -32,8 +31,10 @@ class LeaseWatch:
     leases: Leases
     silence_s: float
     stopwatch: Stopwatch
-    _seen: dict[Lease, float] = field(default_factory=dict, init=False)
-    _looked: float | None = field(default=None, init=False)
+    _stillness: Stillness[Lease] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._stillness = Stillness(self.stopwatch, _MOST_BETWEEN_LOOKS_S)
 
     def turn(self) -> int:
         """Look at every lease; returns how many jobs are queued again.
@@ -43,14 +44,8 @@ class LeaseWatch:
         Unavailable
             The ledger does not answer.
         """
-        leases = self.leases.running()
-        now = self.stopwatch()
-        since = 0.0 if self._looked is None else min(now - self._looked, _MOST_BETWEEN_LOOKS_S)
-        self._looked = now
-        self._seen = {
-            lease: self._seen[lease] + since if lease in self._seen else 0.0 for lease in leases
-        }
-        silent = [lease for lease, seen_s in self._seen.items() if seen_s > self.silence_s]
+        seen = self._stillness.look(self.leases.running())
+        silent = [lease for lease, seen_s in seen.items() if seen_s > self.silence_s]
         expired = self.leases.expire(silent) if silent else 0
         if expired:
             logger.warning("leases expired: %d jobs are queued again", expired)

@@ -5,13 +5,11 @@ clock may show what it likes.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
-from time import monotonic
 
-from daemon.clock import Clock
+from daemon.clock import Clock, Stillness, Stopwatch
 from daemon.intake.spool import digest_of, is_whole, orphans
 from daemon.ledger.places import Places
 from daemon.place import Place
@@ -23,6 +21,7 @@ DOUBLE = "alert_state_folder_copied"
 BEAT_INTERVAL_S = 2.0
 SILENT_AFTER_S = 60.0
 """A host that says nothing for so long is not waited for."""
+_MOST_BETWEEN_LOOKS_S = 2 * BEAT_INTERVAL_S
 
 
 @dataclass(eq=False)
@@ -34,17 +33,19 @@ class Neighbours:
     places : Places
     clock : Clock
         What people are told.
-    elapsed_s : callable
-        Monotonic seconds.
+    stopwatch : callable
     """
 
     places: Places
     clock: Clock
-    elapsed_s: Callable[[], float] = monotonic
-    _heard: dict[int, tuple[datetime | None, float]] = field(default_factory=dict, init=False)
+    stopwatch: Stopwatch
+    _heard: Stillness[tuple[int, datetime | None]] = field(init=False)
+    _silent: frozenset[int] = field(default=frozenset(), init=False)
     _said: datetime | None = field(default=None, init=False)
     _is_double: bool = field(default=False, init=False)
-    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._heard = Stillness(self.stopwatch, _MOST_BETWEEN_LOOKS_S)
 
     def start(self, place: Place) -> None:
         """Begin: say what of the ledger lies here that it does not know, and what is whole by that.
@@ -64,9 +65,14 @@ class Neighbours:
         unknown = orphans(place.spool, self.places.ledger.files())
         files = [one.name for one in unknown if is_whole(one, digest_of(one.read_bytes()))]
         if copies := self.places.known_elsewhere(files):
-            logger.warning("spool: %d files lie on other hosts, too", copies)
+            logger.warning(
+                "spool: %d files lie on other hosts as well",
+                copies,
+            )
         if taken:
-            logger.warning("ledger: %d files of before belong to this host now", taken)
+            logger.warning(
+                "ledger: %d files of before it was shared belong to this host now", taken
+            )
         if whole := self.places.reunite(self.clock()):
             logger.warning("%d studies are whole here now: they are read again", whole)
 
@@ -81,13 +87,9 @@ class Neighbours:
         if self.places.ledger.place is None:
             return
         self._beat()
-        before = self.silent()
-        self._listen(self.places.seen())
-        silent = self.silent()
-        for number in silent - before:
-            logger.warning("place %d has been silent for a minute", number)
-        if silent and (jobs := self.places.take_over(silent)):
-            logger.warning("%d jobs of silent places are read here: we have their images", jobs)
+        self._listen()
+        if self._silent and (jobs := self.places.take_over(self._silent)):
+            logger.warning("%d jobs of silent hosts are read here, as their images are here", jobs)
 
     def _beat(self) -> None:
         """Say that we live; should another daemon have said so for us, say that."""
@@ -102,15 +104,18 @@ class Neighbours:
             )
         self._said = now
 
-    def silent(self) -> set[int]:
+    def silent(self) -> Collection[int]:
         """Return the places that have not said for a minute that they live."""
-        limit = self.elapsed_s() - SILENT_AFTER_S
-        with self._lock:
-            return {number for number, (_, since) in self._heard.items() if since <= limit}
+        return self._silent
 
-    def _listen(self, seen: dict[int, datetime | None]) -> None:
-        now = self.elapsed_s()
-        with self._lock:
-            for number, word in seen.items():
-                if number not in self._heard or self._heard[number][0] != word:
-                    self._heard[number] = (word, now)
+    def _listen(self) -> None:
+        """Hear who lives, and say who has fallen silent."""
+        others = self.places.others()
+        heard = self._heard.look([(one.number, one.seen_at) for one in others])
+        before = self._silent
+        self._silent = frozenset(
+            number for (number, _), seen_s in heard.items() if seen_s >= SILENT_AFTER_S
+        )
+        for one in others:
+            if one.number in self._silent - before:
+                logger.warning("the daemon of %s has said nothing for a minute", one.label)

@@ -153,7 +153,7 @@ def build(
     place.home()
     package = open_package(settings, settings_file)
     ledger = open_ledger(place, settings.ledger)
-    neighbours = Neighbours(Places(ledger), chronometer)
+    neighbours = Neighbours(Places(ledger), chronometer, chronometer.seconds)
     outgoing = build_outgoing(settings)
     safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, chronometer)
     couriers, after = build_sending(settings, place, ledger, outgoing, chronometer, safekeeping)

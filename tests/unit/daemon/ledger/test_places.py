@@ -76,7 +76,7 @@ def test_a_place_keeps_its_number_and_is_called_by_its_newest_name(hosts):
     east, west = hosts
     again = Ledger(east.engine.url.render_as_string(False), home=EAST._replace(name="orient"))
     assert (again.place, again.place == west.place) == (east.place, False)
-    assert [one.label for one in Adoption(west).others()] == ["orient/ea57ea"]
+    assert [one.label for one in Places(west).others()] == ["orient/ea57ea"]
     again.close()
 
 
@@ -213,7 +213,7 @@ def test_rows_of_before_belong_to_the_host_that_has_their_files(hosts):
 def adopt(ledger):
     """Take over what the other place holds; return its files as they were named."""
     adoption, inputs, results = Adoption(ledger), [], []
-    [other] = adoption.others()
+    [other] = Places(ledger).others()
     while (left := adoption.left(other)).studies:
         inputs += left.inputs
         results += left.results

@@ -115,6 +115,19 @@ def test_a_host_that_speaks_is_not_silent_whatever_its_clock_shows(hosts):
     assert west.neighbours.silent() == set()
 
 
+def test_after_the_ledger_was_away_for_all_nobody_is_silent(hosts):
+    east, west = hosts
+    east.neighbours.turn()
+    west.lives(10)
+    west.elapsed_s += 600.0  # both waited for the database, and west comes back first
+    west.lives(BEAT_INTERVAL_S)
+    assert not west.neighbours.silent()
+    east.clock.advance(600.0)
+    east.neighbours.turn()
+    west.lives(SILENT_AFTER_S - BEAT_INTERVAL_S)
+    assert not west.neighbours.silent()
+
+
 def test_the_job_of_a_silent_host_is_read_where_its_images_lie_too(hosts):
     east, west = hosts
     east.receives(1)
