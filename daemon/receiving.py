@@ -25,9 +25,9 @@ def main() -> None:
     for name in NOT_NEEDED:
         sys.modules[name] = None  # type: ignore[assignment]  # the documented way to have none
     from daemon import logs
+    from daemon.calling.scu import Caller
     from daemon.clock import Chronometer
     from daemon.commitment.wiring import build_safekeeping
-    from daemon.dicom.scu import Caller
     from daemon.intake.processes import answer
     from daemon.intake.reception import Reception
     from daemon.ledger.ledger import open_ledger

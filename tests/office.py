@@ -8,14 +8,14 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
 from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import select
 
+from daemon.calling.outgoing import Outgoing
+from daemon.calling.scu import Caller
+from daemon.calling.web import WebCaller
 from daemon.delivery.outbox import Courier
-from daemon.dicom.scu import Caller
-from daemon.dicom.web import WebCaller
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.queue import Queue
 from daemon.ledger.tables import DeliveryRow
-from daemon.outgoing import Outgoing
 from daemon.records import (
     Arrival,
     Category,

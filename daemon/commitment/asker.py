@@ -7,12 +7,12 @@ from threading import Event
 
 from pydicom.uid import UID, generate_uid
 
+from daemon.calling.scu import Caller
 from daemon.clock import Chronometer
 from daemon.commitment.association import asking
 from daemon.commitment.report import Request, read_report, request_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
-from daemon.dicom.scu import Caller
 from daemon.errors import Unavailable
 from daemon.ledger.commitments import Commitments
 from daemon.settings import Delivery as Patience

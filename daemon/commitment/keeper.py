@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydicom.uid import UID
 
+from daemon.calling.scu import CalledPeer, Caller
 from daemon.clock import Chronometer
 from daemon.commitment.association import report_to
 from daemon.commitment.report import Request, read_request, report_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
-from daemon.dicom.scu import CalledPeer, Caller
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
 from daemon.ledger.promises import Promise, Promises

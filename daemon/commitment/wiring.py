@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.calling.scu import CalledPeer, Caller
 from daemon.clock import Chronometer
 from daemon.commitment.answers import answers
 from daemon.commitment.asker import Asker, Hearing
 from daemon.commitment.keeper import Keeper
-from daemon.dicom.scu import CalledPeer, Caller
 from daemon.intake.requests import AnswerTable
 from daemon.ledger.commitments import Commitments
 from daemon.ledger.ledger import Ledger

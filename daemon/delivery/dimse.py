@@ -11,10 +11,10 @@ from pynetdicom import _config as pynetdicom_config
 from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
 
+from daemon.calling.scu import Call, Caller, NoAssociation
 from daemon.delivery.answer import Answer, Verdict, judge
 from daemon.delivery.compress import compressed, preferred_syntax
 from daemon.delivery.presence import answer_to_duplicate, asked_by_find
-from daemon.dicom.scu import Call, Caller, NoAssociation
 from daemon.dicom.status import Status
 from daemon.records import ResultFile
 from daemon.settings import Destination

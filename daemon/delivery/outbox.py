@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from daemon.calling.outgoing import Outgoing
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.delivery.answer import Answer, Sender, Verdict
@@ -18,7 +19,6 @@ from daemon.delivery.stow import StowUser
 from daemon.errors import Unavailable
 from daemon.ledger.deliveries import Deliveries
 from daemon.logs import study_key
-from daemon.outgoing import Outgoing
 from daemon.records import Delivery
 from daemon.settings import Delivery as Patience
 from daemon.settings import Destination, WebDestination

@@ -13,9 +13,9 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
 from pynetdicom import build_context
 
+from daemon.calling.find import STUDY_ROOT_FIND, find
+from daemon.calling.scu import Caller, NoAssociation
 from daemon.delivery.answer import Answer, Verdict
-from daemon.delivery.query import STUDY_ROOT_FIND, find
-from daemon.dicom.scu import Caller, NoAssociation
 from daemon.dicom.status import Status, is_out_of_resources
 from daemon.records import ResultFile
 from daemon.settings import Destination

@@ -13,9 +13,9 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pynetdicom import build_context
 
+from daemon.calling.find import STUDY_ROOT_FIND, find
+from daemon.calling.scu import Call, Caller, NoAssociation
 from daemon.delivery.answer import Answer, Sender, Verdict
-from daemon.delivery.query import STUDY_ROOT_FIND, find
-from daemon.dicom.scu import Call, Caller, NoAssociation
 from daemon.dicom.status import Status
 from daemon.records import ResultFile
 from daemon.settings import Destination

@@ -14,10 +14,10 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
+from daemon.calling.web import WebCaller
 from daemon.delivery.answer import Answer, Verdict, judge
 from daemon.delivery.presence import answer_to_duplicate, asked_by_qido
 from daemon.dicom.status import Status
-from daemon.dicom.web import WebCaller
 from daemon.records import ResultFile
 from daemon.settings import WebDestination
 

@@ -6,8 +6,8 @@ import selectors
 import socket
 from collections.abc import Callable
 from threading import Thread
-from typing import NoReturn
 
+from daemon.ending import end_process
 from daemon.errors import Misconfigured, Unavailable
 from daemon.intake.connections import Connections
 from daemon.intake.counts import Counts
@@ -20,22 +20,10 @@ BACKLOG = 512
 HALF_OPEN_CUT = "cut_half_open"
 TLS_FAILED = "rejected_tls"
 NOT_SERVED = "connections_not_served"
-EXIT_DEAF = 70
-"""EX_SOFTWARE of sysexits.h."""
 _OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
 
 Serve = Callable[[Wire, str], None]
 """Serves one connection, from that host, to its end."""
-
-
-def end_process() -> NoReturn:
-    """End this process at once, as a power cut would: systemd, or the daemon, starts another.
-
-    Whatever was acknowledged is on the disk, and a node that looks alive but hears nobody is worse
-    than one that is gone for a moment.
-    """
-    logging.shutdown()
-    os._exit(EXIT_DEAF)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from daemon.calling.outgoing import build_outgoing
 from daemon.dicom.tls import expiry_of
 from daemon.errors import WristdError
 from daemon.ledger.schema import standing
 from daemon.operate.holder import holder_of, listens
 from daemon.operate.peers import WITHIN_S, ask_all, peers_of
-from daemon.outgoing import build_outgoing
 from daemon.settings import Place, Settings, resolve
 
 SOON_DAYS = 30

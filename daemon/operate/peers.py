@@ -8,11 +8,11 @@ import requests
 from pynetdicom import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
-from daemon.dicom.scu import CalledPeer, Caller
+from daemon.calling.outgoing import Outgoing
+from daemon.calling.scu import CalledPeer, Caller
+from daemon.calling.web import WebCaller
 from daemon.dicom.status import Status
-from daemon.dicom.web import WebCaller
 from daemon.errors import Unavailable
-from daemon.outgoing import Outgoing
 from daemon.settings import Settings
 
 WITHIN_S = 10.0

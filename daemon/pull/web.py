@@ -9,7 +9,7 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 from pynetdicom.dsutils import encode
 
-from daemon.dicom.web import WebCaller
+from daemon.calling.web import WebCaller
 from daemon.errors import Unavailable
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.peers import WebSource

@@ -1,11 +1,11 @@
 """The fetchers of the settings, put together."""
 
+from daemon.calling.outgoing import Outgoing
 from daemon.clock import Chronometer
 from daemon.intake.admit import Offer
 from daemon.intake.intake import Intake
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
-from daemon.outgoing import Outgoing
 from daemon.pull.criteria import Archive
 from daemon.pull.dimse import DimseArchive
 from daemon.pull.fetch import Fetcher

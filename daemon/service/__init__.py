@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from daemon.calling.outgoing import Outgoing, build_outgoing
 from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import build_safekeeping
-from daemon.ending import Ending
+from daemon.ending import Ending, end, started
 from daemon.guarded import Loop, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
 from daemon.ledger.leases import Leases
@@ -30,7 +31,6 @@ from daemon.operate.neighbours import BEAT_INTERVAL_S, Neighbours
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.upkeep import Upkeep
 from daemon.operate.vigil import INTERVAL_S, Vigil
-from daemon.outgoing import Outgoing, build_outgoing
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
 from daemon.reading.pipeline import Pipeline
@@ -43,7 +43,6 @@ from daemon.service.reading import recipe_digest as recipe_digest
 from daemon.service.sending import build_sending
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
-from daemon.stopping import end, started
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer
 from daemon.errors import Misconfigured
 from daemon.intake.reception import Reception
 from daemon.ledger.ledger import open_ledger
-from daemon.outgoing import build_outgoing
 from daemon.pull.fetch import Fetcher
 from daemon.pull.wiring import build_fetchers
 from daemon.settings import Place, Settings, resolve

@@ -1,12 +1,12 @@
 """What sends: a courier for each destination, and storage commitment behind them."""
 
+from daemon.calling.outgoing import Outgoing
 from daemon.clock import Chronometer
 from daemon.commitment.wiring import Safekeeping
 from daemon.delivery.outbox import Courier
 from daemon.guarded import Loop, at_once_again, ringing
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
-from daemon.outgoing import Outgoing
 from daemon.settings import Place, Settings
 
 

@@ -9,10 +9,10 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from daemon.calling.scu import Caller
 from daemon.delivery.answer import Verdict
 from daemon.delivery.dimse import StorageUser
 from daemon.delivery.recheck import PatientCheck
-from daemon.dicom.scu import Caller
 from daemon.records import PredecessorObject
 from daemon.results.build import build_results
 from daemon.results.outbox import write

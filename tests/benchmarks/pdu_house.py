@@ -11,11 +11,11 @@ from pathlib import Path
 from typing_extensions import override
 
 from daemon import logs
+from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer, utc_now
 from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
-from daemon.outgoing import build_outgoing
 from daemon.peers import Commitment, CommitmentPeer
 from daemon.settings import Destination, Node, Place, Settings
 from daemon.settings import Receiver as Limits

@@ -8,12 +8,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
+from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer
 from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.command import Field, read_command
 from daemon.intake.requests import Answer
 from daemon.ledger.ledger import Ledger
-from daemon.outgoing import build_outgoing
 from daemon.peers import Commitment, CommitmentPeer
 from daemon.settings import Place, Settings
 from tests.benchmarks.blast import (

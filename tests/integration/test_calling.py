@@ -13,12 +13,12 @@ from pydicom import Dataset
 from pynetdicom import AE, build_context
 from pynetdicom.sop_class import Verification
 
-from daemon.delivery.query import STUDY_ROOT_FIND, find
-from daemon.dicom import scu
-from daemon.dicom.scu import Caller
+from daemon.calling import scu
+from daemon.calling.find import STUDY_ROOT_FIND, find
+from daemon.calling.scu import Caller
+from daemon.calling.transport import MOST_WAITING, THREAD_NAME
+from daemon.calling.web import TooLarge, WebCaller
 from daemon.dicom.tls import client_context
-from daemon.dicom.transport import MOST_WAITING, THREAD_NAME
-from daemon.dicom.web import TooLarge, WebCaller
 from daemon.errors import Misconfigured, Unavailable
 from daemon.intake.associate import Answered, Result
 from daemon.intake.command import write_answer

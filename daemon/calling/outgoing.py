@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from daemon.dicom.scu import Caller
+from daemon.calling.scu import Caller
+from daemon.calling.web import WebCaller
 from daemon.dicom.tls import client_context
-from daemon.dicom.web import WebCaller
 from daemon.settings import Settings
 
 

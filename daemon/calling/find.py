@@ -3,7 +3,7 @@
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from daemon.dicom.scu import Call
+from daemon.calling.scu import Call
 from daemon.dicom.status import is_pending
 
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")

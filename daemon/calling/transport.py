@@ -21,7 +21,7 @@ from pynetdicom.pdu_primitives import A_P_ABORT
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 from typing_extensions import override
 
-from daemon.dicom.line import Line
+from daemon.calling.line import Line
 from daemon.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 logger = logging.getLogger(__name__)

@@ -21,10 +21,10 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from daemon.dicom.exchange import Answers
-from daemon.dicom.line import Line
+from daemon.calling.exchange import Answers
+from daemon.calling.line import Line
+from daemon.calling.transport import Requestor, Transport
 from daemon.dicom.tls import TLS_REFUSED, words_of
-from daemon.dicom.transport import Requestor, Transport
 from daemon.errors import Unavailable
 
 MAX_PDU_BYTES = 131072
