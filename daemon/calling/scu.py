@@ -162,26 +162,21 @@ class Caller:
             The subclass and `is_final` say what to do about it.
         """
         line = Line(self.timeout_s)
-        ae = Requestor(self.ae_title, self.timeout_s, line, largest_message_bytes)
+        answers = Answers()
+        ae = Requestor(self.ae_title, self.timeout_s, line, answers, largest_message_bytes)
         with self._lock:
             if self._is_closed:
                 raise NoAssociation("this node is stopping")
             self._open.add(line)
         try:
             self._connect(line, peer)
-            answers = Answers()
             association = ae.associate(
                 *line.address,
                 contexts=list(contexts),
                 ae_title=peer.ae_title,
                 max_pdu=MAX_PDU_BYTES,
                 ext_neg=list(roles),
-                evt_handlers=[
-                    (evt.EVT_DIMSE_SENT, answers.asked),
-                    (evt.EVT_DIMSE_RECV, answers.heard),
-                    (evt.EVT_ABORTED, _cut_when_said),
-                    *handlers,
-                ],
+                evt_handlers=[(evt.EVT_ABORTED, _cut_when_said), *handlers],
             )
             _check(association)
             try:

@@ -21,6 +21,7 @@ from pynetdicom.pdu_primitives import A_P_ABORT
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 from typing_extensions import override
 
+from daemon.calling.exchange import Answers
 from daemon.calling.line import Line
 from daemon.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -122,7 +123,12 @@ class Requestor(ApplicationEntity):
     """An application entity for one association over one line."""
 
     def __init__(
-        self, ae_title: str, timeout_s: float, line: Line, largest_message_bytes: int
+        self,
+        ae_title: str,
+        timeout_s: float,
+        line: Line,
+        answers: Answers,
+        largest_message_bytes: int,
     ) -> None:
         super().__init__(ae_title)
         self.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
@@ -130,6 +136,7 @@ class Requestor(ApplicationEntity):
         self.connection_timeout = self.acse_timeout = timeout_s
         self.dimse_timeout = self.network_timeout = timeout_s
         self._line = line
+        self._answers = answers
         self._largest_message_bytes = largest_message_bytes
         self.association: Association | None = None
         """Also when `associate` raised."""
@@ -143,6 +150,9 @@ class Requestor(ApplicationEntity):
         assoc.name = assoc.dul.name = THREAD_NAME
         transport = Transport(assoc, self._line, self._largest_message_bytes)
         assoc.bind(evt.EVT_DIMSE_RECV, transport.message_ended)
+        assoc.bind(evt.EVT_DIMSE_SENT, self._answers.asked)
+        assoc.bind(evt.EVT_DIMSE_RECV, self._answers.heard)
+        self._answers.are_kept_for_who_asked(assoc)
         self.association = assoc
         return transport
 

@@ -52,8 +52,9 @@ class StorageUser:
                         break
                     yield answer
                     given = number
-                    if not call.association.is_established:
-                        return
+                    is_unanswered = answer.verdict is Verdict.LATER and answer.status is None
+                    if is_unanswered or not call.association.is_established:
+                        return  # pynetdicom sets is_established a moment after an abort
         except NoAssociation as error:
             verdict = Verdict.REFUSED if error.is_final else Verdict.LATER
             yield from (Answer(verdict, None, str(error)) for _ in results)

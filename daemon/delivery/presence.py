@@ -13,7 +13,7 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
 from pynetdicom import build_context
 
-from daemon.calling.find import STUDY_ROOT_FIND, find
+from daemon.calling.find import STUDY_ROOT_FIND, find, record_of_json
 from daemon.calling.scu import Caller, NoAssociation
 from daemon.delivery.answer import Answer, Verdict
 from daemon.dicom.status import Status, is_out_of_resources
@@ -79,7 +79,7 @@ def asked_by_find(
     except NoAssociation as error:
         return Presence.NOT_OFFERED if error.is_final else Presence.NOT_ANSWERED
     if status == Status.SUCCESS:
-        return _among([str(one.get("SOPInstanceUID")) for one in found], result)
+        return _among([one["SOPInstanceUID"] for one in found], result)
     if status is None or is_out_of_resources(status):
         return Presence.NOT_ANSWERED
     return Presence.NOT_OFFERED
@@ -93,12 +93,13 @@ def asked_by_qido(client: DICOMwebClient, result: ResultFile, file: Path) -> Pre
             result.series_instance_uid,
             search_filters={"SOPInstanceUID": result.sop_instance_uid},
         )
-        return _among([str(Dataset.from_json(one).get("SOPInstanceUID")) for one in found], result)
+        shown = [record_of_json(one, ["SOPInstanceUID"])["SOPInstanceUID"] for one in found]
     except requests.HTTPError as error:
         code = error.response.status_code if error.response is not None else 0
         return Presence.NOT_OFFERED if code in _CLIENT_ERRORS else Presence.NOT_ANSWERED
-    except (requests.RequestException, ValueError, TypeError, KeyError):
+    except (requests.RequestException, ValueError, TypeError):
         return Presence.NOT_ANSWERED  # it is no answer that can be read
+    return _among(shown, result)
 
 
 def _among(shown: Sequence[str], result: ResultFile) -> Presence:

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pynetdicom import build_context
 
-from daemon.calling.find import STUDY_ROOT_FIND, find
+from daemon.calling.find import STUDY_ROOT_FIND, Record, find
 from daemon.calling.scu import Call, Caller, NoAssociation
 from daemon.delivery.answer import Answer, Sender, Verdict
 from daemon.dicom.status import Status
@@ -58,7 +58,7 @@ class PatientCheck:
 
     def _objections(self, results: Sequence[ResultFile], outbox: Path) -> dict[str, Answer]:
         """Return an answer for each file that may not be sent, by its path."""
-        known: dict[str, list[Dataset] | None] = {}
+        known: dict[str, list[Record] | None] = {}
         contexts = [build_context(STUDY_ROOT_FIND)]
         try:
             with self.caller.association(self.destination, contexts) as call:
@@ -69,7 +69,7 @@ class PatientCheck:
         return {file: answer for file, answer in judged.items() if answer is not None}
 
 
-def _judge(call: Call, file: Path, known: dict[str, list[Dataset] | None]) -> Answer | None:
+def _judge(call: Call, file: Path, known: dict[str, list[Record] | None]) -> Answer | None:
     """Return why a file may not go, or nothing; `known` spares asking twice for one study."""
     try:
         ours = dcmread(file, specific_tags=list(_KEYS))
@@ -92,7 +92,7 @@ def _judge(call: Call, file: Path, known: dict[str, list[Dataset] | None]) -> An
     return None
 
 
-def _entries(call: Call, study_uid: str) -> list[Dataset] | None:
+def _entries(call: Call, study_uid: str) -> list[Record] | None:
     """Return the destination's entries of a study; None when it did not answer properly."""
     if not call.association.is_established:
         return None
@@ -105,15 +105,10 @@ def _entries(call: Call, study_uid: str) -> list[Dataset] | None:
     return found if status == Status.SUCCESS else None
 
 
-def _differing(ours: Dataset, theirs: Dataset) -> list[str]:
-    wrong = [keyword for keyword in _COMPARED if _text(ours, keyword) != _text(theirs, keyword)]
+def _differing(ours: Dataset, theirs: Record) -> list[str]:
+    own = {keyword: str(ours.get(keyword) or "").strip() for keyword in (*_COMPARED, *_IF_KNOWN)}
+    wrong = [keyword for keyword in _COMPARED if own[keyword] != theirs[keyword]]
     wrong += [
-        keyword
-        for keyword in _IF_KNOWN
-        if _text(theirs, keyword) and _text(ours, keyword) != _text(theirs, keyword)
+        keyword for keyword in _IF_KNOWN if theirs[keyword] and own[keyword] != theirs[keyword]
     ]
     return wrong
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return str(dataset.get(keyword) or "").strip()

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID
 
 from daemon.dicom.character_sets import ASCII, decoded, encodings_of
@@ -60,6 +61,18 @@ class Attributes:
         """
         found = cls(_order="<" if syntax.is_little_endian else ">")
         found._take(source, syntax.is_implicit_VR, _tags(keywords))
+        found._encodings = found._character_sets(ASCII)
+        return found
+
+    @classmethod
+    def of_raw(cls, elements: Collection[RawDataElement]) -> "Attributes":
+        """Take attributes that pydicom has split from each other, and not looked into."""
+        is_little = all(one.is_little_endian for one in elements)
+        found = cls(_order="<" if is_little else ">")
+        for one in elements:
+            vr = (one.VR or "").encode("latin-1")
+            value = memoryview(one.value or b"")
+            found._raw[int(one.tag)] = _Raw(vr, value, one.is_implicit_VR)
         found._encodings = found._character_sets(ASCII)
         return found
 

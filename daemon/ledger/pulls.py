@@ -108,6 +108,16 @@ class Pulls:
             wanted, state=PullState.FOUND, not_before=not_before, detail=detail[:_DETAIL_LENGTH]
         )
 
+    def put_off(self, wanted: Wanted, detail: str, not_before: datetime) -> None:
+        """Fetch a study later because its source is away: this attempt does not count."""
+        self._update(
+            wanted,
+            attempts=PullRow.attempts,
+            state=PullState.FOUND,
+            not_before=not_before,
+            detail=detail[:_DETAIL_LENGTH],
+        )
+
     def failed(self, wanted: Wanted, detail: str, now: datetime) -> None:
         """Give a study up."""
         self._update(wanted, state=PullState.FAILED, settled_at=now, detail=detail[:_DETAIL_LENGTH])
@@ -132,5 +142,5 @@ class Pulls:
             connection.execute(
                 update(PullRow)
                 .where(PullRow.id == wanted.pull_id)
-                .values(attempts=PullRow.attempts + 1, **values)
+                .values({"attempts": PullRow.attempts + 1} | values)
             )

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from pydicom import Dataset
-
+from daemon.calling.find import Record
 from daemon.identity import is_own_uid
 from daemon.intake.admit import ANALYSED_SOP_CLASSES
+
+OF_A_SERIES = ("SeriesInstanceUID", "Modality", "BodyPartExamined")
+"""What is asked of a series."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,9 @@ class Criteria:
         """The range as a matching value (PS3.4 C.2.2.2.5)."""
         return f"{self.first:%Y%m%d}-{self.last:%Y%m%d}"
 
-    def wants(self, series: Dataset) -> bool:
+    def wants(self, series: Record) -> bool:
         """Judge a series by its header; a body part that is not named is not held against it."""
-        body_part = str(series.get("BodyPartExamined") or "").strip().upper()
-        modality = str(series.get("Modality") or "").strip().upper()
+        body_part, modality = series["BodyPartExamined"].upper(), series["Modality"].upper()
         return modality in self.modalities and (not body_part or body_part in self.body_parts)
 
 
@@ -95,7 +96,7 @@ class Archive(Protocol):
     """Where studies are fetched from."""
 
     def find(self, criteria: Criteria) -> Iterator[str]:
-        """Give the Study Instance UIDs that are wanted.
+        """Give the Study Instance UIDs that are wanted; empty for an answer that names none.
 
         Raises
         ------
@@ -125,10 +126,10 @@ class Archive(Protocol):
         ...
 
 
-def chosen(found: Collection[Dataset], criteria: Criteria) -> list[str]:
+def chosen(found: Collection[Record], criteria: Criteria) -> list[str]:
     """Return the Series Instance UIDs that are wanted.
 
     All of them where none is: the study was noted by other criteria.
     """
     wanted = [one for one in found if criteria.wants(one)] or found
-    return [str(one.SeriesInstanceUID) for one in wanted if "SeriesInstanceUID" in one]
+    return [one["SeriesInstanceUID"] for one in wanted if one["SeriesInstanceUID"]]

@@ -8,24 +8,23 @@ from typing import cast
 
 from pydicom import Dataset
 from pynetdicom import AllStoragePresentationContexts, build_context, build_role, evt
-from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
-    StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from daemon.calling.scu import Caller
-from daemon.dicom.status import Status, is_pending
+from daemon.calling.find import STUDY_ROOT_FIND, Record, find
+from daemon.calling.scu import Call, Caller
+from daemon.dicom.status import Status
 from daemon.errors import Unavailable
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.intake.contexts import READ_TRANSFER_SYNTAXES
 from daemon.peers import Source
-from daemon.pull.criteria import Criteria, Part, Series, chosen
+from daemon.pull.criteria import OF_A_SERIES, Criteria, Part, Series, chosen
 
 Take = Callable[[Offer], None]
 """Takes a fetched object in; raises Refused."""
@@ -65,43 +64,41 @@ class DimseArchive:
 
     def find(self, criteria: Criteria) -> Iterator[str]:
         """See `daemon.pull.criteria.Archive`."""
-        model = StudyRootQueryRetrieveInformationModelFind
-        with self._association([build_context(model)]) as up:
+        with self._association([build_context(STUDY_ROOT_FIND)]) as call:
             studies = {
-                str(study.StudyInstanceUID)
+                study["StudyInstanceUID"]
                 for modality in criteria.modalities
-                for study in _answers(up.send_c_find(_studies(criteria, modality), model))
-                if "StudyInstanceUID" in study
+                for study in _found(call, _studies(criteria, modality))
             }
             for study_uid in sorted(studies):
-                series = list(_answers(up.send_c_find(_series(study_uid), model)))
-                if any(criteria.wants(one) for one in series):
+                asked = _found(call, _series(study_uid)) if study_uid else ()
+                if not study_uid or any(criteria.wants(one) for one in asked):
                     yield study_uid
 
     def series(self, study_uid: str, criteria: Criteria) -> list[Series]:
         """See `daemon.pull.criteria.Archive`."""
-        model = StudyRootQueryRetrieveInformationModelFind
-        with self._association([build_context(model)]) as up:
-            found = list(_answers(up.send_c_find(_series(study_uid), model)))
+        with self._association([build_context(STUDY_ROOT_FIND)]) as call:
+            found = _found(call, _series(study_uid))
             return [
-                Series(series_uid, _sop_classes(_answers(up.send_c_find(query, model))))
+                Series(series_uid, _sop_classes(_found(call, _images(study_uid, series_uid))))
                 for series_uid in chosen(found, criteria)
-                for query in [_images(study_uid, series_uid)]
             ]
 
     def retrieve(self, study_uid: str, parts: Collection[Part]) -> None:
         """See `daemon.pull.criteria.Archive`."""
         if self.source.retrieve == "move":
             model = StudyRootQueryRetrieveInformationModelMove
-            with self._association([build_context(model)]) as up:
+            with self._association([build_context(model)]) as call:
                 for part in parts:
                     wanted = _wanted(study_uid, part)
-                    _complete(list(up.send_c_move(wanted, self.caller.ae_title, model)))
+                    moving = call.association.send_c_move(wanted, self.caller.ae_title, model)
+                    _complete(list(moving))
             return
         model = StudyRootQueryRetrieveInformationModelGet
-        with self._association(_contexts_of_get(), self._store) as up:
+        with self._association(_contexts_of_get(), self._store) as call:
             for part in parts:
-                _complete(list(up.send_c_get(_wanted(study_uid, part), model)))
+                getting = call.association.send_c_get(_wanted(study_uid, part), model)
+                _complete(list(getting))
 
     def _store(self, event: Event) -> int:
         request = cast(C_STORE, event.request)
@@ -121,12 +118,12 @@ class DimseArchive:
     @contextmanager
     def _association(
         self, contexts: Sequence[PresentationContext], store: Callable[[Event], int] | None = None
-    ) -> Iterator[Association]:
+    ) -> Iterator[Call]:
         roles = _roles(contexts) if store else ()
         options = (roles, [(evt.EVT_C_STORE, store)], self.largest_object_bytes) if store else ()
         with self.caller.association(self.source, contexts, *options) as call:
             try:
-                yield call.association
+                yield call
             except (RuntimeError, ValueError) as error:
                 raise Unavailable("the archive does not offer this query or retrieval") from error
 
@@ -173,7 +170,8 @@ def _series(study_uid: str) -> Dataset:
     query = Dataset()
     query.QueryRetrieveLevel = "SERIES"
     query.StudyInstanceUID = study_uid
-    query.SeriesInstanceUID = query.Modality = query.BodyPartExamined = ""
+    for keyword in OF_A_SERIES:
+        setattr(query, keyword, "")
     return query
 
 
@@ -194,21 +192,15 @@ def _wanted(study_uid: str, part: Part) -> Dataset:
     return wanted
 
 
-def _sop_classes(images: Iterator[Dataset]) -> dict[str, str]:
-    return {
-        str(one.SOPInstanceUID): str(one.get("SOPClassUID") or "")
-        for one in images
-        if "SOPInstanceUID" in one
-    }
+def _sop_classes(images: Sequence[Record]) -> dict[str, str]:
+    return {one["SOPInstanceUID"]: one["SOPClassUID"] for one in images if one["SOPInstanceUID"]}
 
 
-def _answers(replies: Iterator[tuple[Dataset, Dataset | None]]) -> Iterator[Dataset]:
-    for status, identifier in replies:
-        code = status.get("Status")
-        if code is None or (code and not is_pending(code)):
-            raise Unavailable("the archive broke off a query")
-        if is_pending(code) and identifier is not None:
-            yield identifier
+def _found(call: Call, query: Dataset) -> list[Record]:
+    found, status = find(call, query)
+    if status != Status.SUCCESS:
+        raise Unavailable("the archive broke off a query")
+    return found
 
 
 def _complete(replies: Sequence[tuple[Dataset, Dataset | None]]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from daemon.calling.scu import NoAssociation
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable
@@ -43,8 +44,12 @@ class Fetcher:
         Unavailable
             The archive does not answer.
         """
-        found = self.pulls.found(self.source, list(self.archive.find(criteria)), self.clock())
-        logger.info("archive asked: %d new studies", found, extra={"peer": self.source})
+        where = {"peer": self.source}
+        wanted = list(self.archive.find(criteria))
+        if "" in wanted:
+            logger.warning("the archive names no study in an answer", extra=where)
+        found = self.pulls.found(self.source, [one for one in wanted if one], self.clock())
+        logger.info("archive asked: %d new studies", found, extra=where)
         return found
 
     def turn(self, criteria: Criteria) -> bool:
@@ -56,6 +61,9 @@ class Fetcher:
             self._fetch(wanted, criteria)
         except Unavailable as error:
             self._again(wanted, error)
+        except Exception:  # a defect of ours costs this study an attempt, and no other
+            logger.exception("fetching failed", extra=self._about(wanted))
+            self._again(wanted, Unavailable("this node failed to fetch it"))
         return True
 
     def batch(
@@ -89,7 +97,7 @@ class Fetcher:
                 return
 
     def _fetch(self, wanted: Wanted, criteria: Criteria) -> None:
-        where = {"study": study_key(wanted.study_uid), "peer": self.source}
+        where = self._about(wanted)
         series = self.archive.series(wanted.study_uid, criteria)
         if not series:
             raise Unavailable("the archive names no series of the study")
@@ -104,6 +112,9 @@ class Fetcher:
             if self._missing(wanted, series):
                 raise
             logger.info("images fetched, not all objects beside them: %s", error, extra=where)
+        held = self.pulls.held(wanted.study_uid)
+        if any(one.images.difference(held) for one in series):
+            raise Unavailable("the archive says that it sent everything, and images are missing")
         crash_point("pull:before-settle")
         self.pulls.retrieved(wanted, self.clock())
 
@@ -113,8 +124,12 @@ class Fetcher:
         return [part for one in series for part in one.missing(held)]
 
     def _again(self, wanted: Wanted, error: Unavailable) -> None:
-        now = self.clock()
-        where = {"study": study_key(wanted.study_uid), "peer": self.source}
+        now, where = self.clock(), self._about(wanted)
+        if isinstance(error, NoAssociation) and not error.is_final:  # no fault of the study
+            logger.warning("study fetched later: %s", error, extra=where)
+            again = self.clock.steady() + timedelta(seconds=RETRY_S)
+            self.pulls.put_off(wanted, str(error), again)
+            return
         if wanted.attempts + 1 >= MAX_ATTEMPTS:
             logger.error("study not fetched: %s", error, extra=where)
             self.pulls.failed(wanted, str(error), now)
@@ -122,3 +137,6 @@ class Fetcher:
         logger.warning("study fetched later: %s", error, extra=where)
         wait = timedelta(seconds=RETRY_S * 2.0**wanted.attempts)
         self.pulls.postponed(wanted, str(error), self.clock.steady() + wait)
+
+    def _about(self, wanted: Wanted) -> dict[str, object]:
+        return {"study": study_key(wanted.study_uid), "peer": self.source}

@@ -1,13 +1,18 @@
 """Fetch by night: inside the window of the settings, at their rate, from every archive in turn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from functools import partial
+from typing import TypeVar
 
 from daemon.clock import Chronometer
+from daemon.guarded import Said, guarded
 from daemon.peers import Pull
 from daemon.pull.criteria import Criteria
 from daemon.pull.fetch import Fetcher
+
+Result = TypeVar("Result")
 
 
 def is_inside(window: str, now: datetime) -> bool:
@@ -37,6 +42,7 @@ class Night:
     fetchers: Sequence[Fetcher]
     clock: Chronometer
     _asked: set[str] = field(default_factory=set, init=False)
+    _said: dict[str, Said] = field(default_factory=dict, init=False)
 
     @property
     def interval_s(self) -> float:
@@ -44,12 +50,9 @@ class Night:
         return 3600.0 / self.settings.studies_per_hour
 
     def turn(self) -> None:
-        """Do the next piece of work, if it is night.
+        """Do the next piece of work, if it is night; no archive keeps another from it.
 
-        Raises
-        ------
-        Unavailable
-            An archive does not answer; it is asked again at the next ring.
+        One that does not answer is asked again at the next ring.
         """
         now = self.clock()
         if not is_inside(self.settings.window, now):
@@ -58,8 +61,15 @@ class Night:
         criteria = criteria_for(self.settings, now)
         for fetcher in self.fetchers:
             if fetcher.source not in self._asked:
-                fetcher.query(criteria)
-                self._asked.add(fetcher.source)
+                self._guarded(fetcher, partial(self._ask, fetcher, criteria))
         for fetcher in self.fetchers:
-            if fetcher.turn(criteria):
+            if self._guarded(fetcher, partial(fetcher.turn, criteria)):
                 return
+
+    def _ask(self, fetcher: Fetcher, criteria: Criteria) -> None:
+        fetcher.query(criteria)
+        self._asked.add(fetcher.source)
+
+    def _guarded(self, fetcher: Fetcher, step: Callable[[], Result]) -> Result | None:
+        what = f"fetching from {fetcher.source}"
+        return guarded(what, step, said=self._said.setdefault(fetcher.source, Said(what)))

@@ -9,11 +9,13 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 from pynetdicom.dsutils import encode
 
+from daemon.calling.find import Record, record_of_json
+from daemon.calling.scu import Unreachable
 from daemon.calling.web import WebCaller
 from daemon.errors import Unavailable
 from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.peers import WebSource
-from daemon.pull.criteria import Criteria, Part, Series, chosen
+from daemon.pull.criteria import OF_A_SERIES, Criteria, Part, Series, chosen
 
 _PAGE = 500
 _LARGEST_STUDY_BYTES = 1024**3
@@ -36,21 +38,17 @@ class WebArchive:
                 filters = {"StudyDate": criteria.study_date, "ModalitiesInStudy": modality}
                 studies.update(_studies(client, filters))
             for study_uid in sorted(studies):
-                fields = ["BodyPartExamined"]
-                series = _asked(client.search_for_series, study_uid, fields=fields)
-                if any(criteria.wants(Dataset.from_json(one)) for one in series):
+                asked = _series(client, study_uid) if study_uid else ()
+                if not study_uid or any(criteria.wants(one) for one in asked):
                     yield study_uid
 
     def series(self, study_uid: str, criteria: Criteria) -> list[Series]:
         """See `daemon.pull.criteria.Archive`."""
         with self.caller.session(tls=self.source.tls) as session:
             client = self._client(session)
-            fields = ["BodyPartExamined"]
-            answers = _asked(client.search_for_series, study_uid, fields=fields)
-            found = [Dataset.from_json(one) for one in answers]
             return [
                 Series(series_uid, _sop_classes(client, study_uid, series_uid))
-                for series_uid in chosen(found, criteria)
+                for series_uid in chosen(_series(client, study_uid), criteria)
             ]
 
     def retrieve(self, study_uid: str, parts: Collection[Part]) -> None:
@@ -87,10 +85,15 @@ def _studies(client: DICOMwebClient, filters: dict[str, str]) -> Iterator[str]:
     while True:
         page = _asked(client.search_for_studies, search_filters=filters, limit=_PAGE, offset=offset)
         for one in page:
-            yield str(Dataset.from_json(one).StudyInstanceUID)
+            yield record_of_json(one, ["StudyInstanceUID"])["StudyInstanceUID"]
         offset += len(page)
         if len(page) < _PAGE:
             return
+
+
+def _series(client: DICOMwebClient, study_uid: str) -> list[Record]:
+    answers = _asked(client.search_for_series, study_uid, fields=["BodyPartExamined"])
+    return [record_of_json(one, OF_A_SERIES) for one in answers]
 
 
 def _sop_classes(client: DICOMwebClient, study_uid: str, series_uid: str) -> dict[str, str]:
@@ -101,8 +104,10 @@ def _sop_classes(client: DICOMwebClient, study_uid: str, series_uid: str) -> dic
             client.search_for_instances, study_uid, series_uid, limit=_PAGE, offset=len(found)
         )
         before = len(found)
-        for one in map(Dataset.from_json, page):
-            found[str(one.SOPInstanceUID)] = str(one.get("SOPClassUID") or "")
+        for one in page:
+            said = record_of_json(one, ["SOPInstanceUID", "SOPClassUID"])
+            found[said["SOPInstanceUID"]] = said["SOPClassUID"]
+        found.pop("", None)
         if len(page) < _PAGE or len(found) == before:
             return found
 
@@ -117,5 +122,7 @@ def _retrieved(client: DICOMwebClient, study_uid: str, part: Part) -> list[Datas
 def _asked(ask: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401
     try:
         return ask(*arguments, **options)
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise Unreachable(f"archive: {type(error).__name__}") from error
     except (requests.RequestException, ValueError) as error:
         raise Unavailable(f"archive: {type(error).__name__}") from error

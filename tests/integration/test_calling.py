@@ -210,7 +210,7 @@ def full_backlog():
             one.close()
 
 
-def finds(number, message_id=None):
+def finds(number, message_id=None, match=None):
     """Play an archive that answers a query with so many matches, as fast as it can."""
 
     def play(c):
@@ -225,8 +225,8 @@ def finds(number, message_id=None):
         command = replace(request.command, message_id=message_id or request.command.message_id)
         pending = write_answer(command, 0xFF00, has_data_set=True)
         for index in range(number):
-            match = element("StudyInstanceUID", b"1.2.3.%05d" % (10000 + index))
-            c.send(message(request.context_id, pending, implicit(match), 0))
+            found = implicit(element("StudyInstanceUID", b"1.2.3.%05d" % (10000 + index)))
+            c.send(message(request.context_id, pending, match or found, 0))
         c.answer(replace(request, command=command))
         c.request()
 
@@ -263,6 +263,41 @@ def test_answers_to_another_query_are_no_answers():
         with Caller("WRISTD", 5.0).association(archive.destination(), contexts) as call:
             assert find(call, query) == ([], None)
             assert call.answers.strayed
+
+
+def test_no_answer_is_lost_to_the_reactor_of_an_association():
+    """It looks for messages all the time here; by itself it does so only in an unlucky moment."""
+    contexts, query = [build_context(STUDY_ROOT_FIND)], Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", ""
+    over = threading.Event()
+    with (
+        HostileArchive("archive", finds(500)) as archive,
+        Caller("WRISTD", 5.0).association(archive.destination(), contexts) as call,
+    ):
+
+        def look():
+            while not over.wait(1e-5):
+                assert call.association.dimse.get_msg(block=False) == (None, None)
+
+        reactor = threading.Thread(target=look)
+        reactor.start()
+        try:
+            found, status = find(call, query)
+        finally:
+            over.set()
+            reactor.join()
+    assert (len(found), status) == (500, 0x0000)
+
+
+def test_a_query_whose_answer_cannot_be_taken_apart_has_no_end():
+    contexts, query = [build_context(STUDY_ROOT_FIND)], Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", ""
+    cut = b"\x08\x00\x40\x11\xff\xff\xff\xffabcdefgh"  # a sequence without an item
+    with (
+        HostileArchive("archive", finds(2, match=cut)) as archive,
+        Caller("WRISTD", 5.0).association(archive.destination(), contexts) as call,
+    ):
+        assert find(call, query)[1] is None
 
 
 def test_a_query_that_is_given_up_half_way_leaves_nothing_behind():

@@ -91,6 +91,12 @@ def resources():
     return threading.active_count(), sum(one.startswith("socket:") for one in open_files)
 
 
+def size_from_here_kb():
+    """Return the resident size, and have its peak counted from here: earlier tests have theirs."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return status(os.getpid(), "VmRSS")
+
+
 @pytest.fixture(autouse=True)
 def quiet():
     logger = logging.getLogger("pynetdicom")  # as `daemon.logs` has it
@@ -120,7 +126,7 @@ def test_whatever_archives_do_the_others_get_everything_and_nothing_is_left_behi
     assert len(BEHAVIOURS) >= 35
     good, *hostile = archives
     before = resources()
-    rss_kb = status(os.getpid(), "VmRSS")
+    rss_kb = size_from_here_kb()
     delivering = Delivering(office, archives)
     wait_until(lambda: office.states("good") == ["delivered"] * 2, "the good archive", 15)
     good_after_s = time.monotonic() - delivering.begun

@@ -4,8 +4,8 @@ import io
 from datetime import UTC, date, datetime, time
 
 import pytest
-from pydicom import Dataset
 
+from daemon.calling.scu import Unreachable
 from daemon.errors import Unavailable
 from daemon.identity import derived_uid
 from daemon.ledger.ledger import Ledger
@@ -75,15 +75,14 @@ def test_a_window_may_cross_midnight(window, hour, inside):
 
 def test_a_series_is_wanted_by_modality_and_body_part_where_it_names_one():
     criteria = Criteria(at(1).date(), at(1).date(), ("DX",), ("WRIST",))
-    series = Dataset()
-    series.Modality = "DX"
-    assert criteria.wants(series)
-    series.BodyPartExamined = "Wrist"
-    assert criteria.wants(series)
-    series.BodyPartExamined = "CHEST"
-    assert not criteria.wants(series)
-    series.BodyPartExamined, series.Modality = "WRIST", "MR"
-    assert not criteria.wants(series)
+    for modality, body_part, is_wanted in (
+        ("DX", "", True),
+        ("DX", "Wrist", True),
+        ("DX", "CHEST", False),
+        ("MR", "WRIST", False),
+    ):
+        series = {"Modality": modality, "BodyPartExamined": body_part}
+        assert criteria.wants(series) is is_wanted
 
 
 def test_settings_look_back_from_today():
@@ -170,15 +169,16 @@ def test_a_study_with_one_more_image_than_is_here_is_fetched(ledger):
 
 
 class Grudging(Shelf):
-    """Brings the images, and says that something else failed."""
+    """Brings images, and says that something else failed, or that all is well."""
 
-    def __init__(self, ledger, now, brings, **options):
+    def __init__(self, ledger, now, brings, failed=1, **options):
         super().__init__("1.2.1", **options)
-        self.ledger, self.now, self.brings = ledger, now, brings
+        self.ledger, self.now, self.brings, self.failed = ledger, now, brings, failed
 
     def retrieve(self, study_uid, _parts):
         self.ledger.record([arrival(study_uid, one, self.now) for one in self.brings])
-        raise Unavailable("retrieval ended with status B000, 1 objects failed")
+        if self.failed:
+            raise Unavailable("retrieval ended with status B000, 1 objects failed")
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,22 @@ class Grudging(Shelf):
 def test_only_a_failed_object_that_is_wanted_is_a_failure(ledger, brings, state):
     clock = FrozenClock(at(22))
     shelf = Grudging(ledger, clock(), brings, images={"1.1": DX, "1.2": DX, "1.3": SC})
+    fetcher = Fetcher("shelf", shelf, Pulls(ledger), clock)
+    fetcher.query(CRITERIA)
+    assert fetcher.turn(CRITERIA)
+    assert Pulls(ledger).counts("shelf") == state
+
+
+@pytest.mark.parametrize(
+    ("brings", "state"),
+    [(["1.1", "1.2"], {"retrieved": 1}), (["1.1"], {"found": 1}), ([], {"found": 1})],
+)
+def test_a_study_is_retrieved_when_its_images_are_here_and_not_when_the_archive_says_so(
+    ledger, brings, state
+):
+    clock = FrozenClock(at(22))
+    images = {"1.1": DX, "1.2": DX}
+    shelf = Grudging(ledger, clock(), brings, failed=0, images=images)
     fetcher = Fetcher("shelf", shelf, Pulls(ledger), clock)
     fetcher.query(CRITERIA)
     assert fetcher.turn(CRITERIA)
@@ -235,3 +251,56 @@ def arrival(study_uid, instance_uid, now):
         calling_ae="MODALITY",
         received_at=now,
     )
+
+
+class Broken(Shelf):
+    """An archive whose answers break us."""
+
+    def find(self, criteria):
+        raise ZeroDivisionError
+
+    def series(self, study_uid, criteria):
+        raise ZeroDivisionError
+
+
+def test_an_answer_that_names_no_study_is_said_and_costs_no_other(ledger, caplog):
+    fetcher = Fetcher("shelf", Shelf("", "1.2.1"), Pulls(ledger), FrozenClock(at(22)))
+    assert fetcher.query(CRITERIA) == 1
+    assert "the archive names no study in an answer" in caplog.text
+
+
+def test_no_archive_keeps_the_night_from_another(ledger):
+    clock, shelf, away = FrozenClock(at(22)), Shelf("1.2.1"), Shelf("1.2.9")
+    away.away = True
+    pulls = Pulls(ledger)
+    shelves = {"broken": Broken("1.2.8"), "away": away, "shelf": shelf}
+    fetchers = [Fetcher(name, one, pulls, clock) for name, one in shelves.items()]
+    night = Night(Pull(window="22:00-05:00"), fetchers, clock)
+    for _ in range(3):
+        night.turn()
+        clock.advance(night.interval_s)
+    assert shelf.fetched == ["1.2.1"]
+
+
+def test_a_study_whose_answer_breaks_us_is_tried_again_and_then_given_up(ledger):
+    clock, broken = FrozenClock(at(22)), Broken()
+    fetcher = Fetcher("broken", broken, Pulls(ledger), clock)
+    fetcher.pulls.found("broken", ["1.2.1"], clock())
+    for _ in range(MAX_ATTEMPTS):
+        assert fetcher.turn(CRITERIA)
+        clock.advance(86400.0)
+    assert fetcher.pulls.counts("broken") == {"failed": 1}
+
+
+def test_an_archive_that_is_away_costs_a_study_no_attempt(ledger):
+    class Away(Shelf):
+        def series(self, study_uid, criteria):
+            raise Unreachable("away")
+
+    clock = FrozenClock(at(22))
+    fetcher = Fetcher("away", Away(), Pulls(ledger), clock)
+    fetcher.pulls.found("away", ["1.2.1"], clock())
+    for _ in range(3 * MAX_ATTEMPTS):
+        assert fetcher.turn(CRITERIA)
+        clock.advance(3600.0)
+    assert fetcher.pulls.counts("away") == {"found": 1}
