@@ -7,9 +7,9 @@ from typing import NoReturn
 
 import pytest
 
-from tests.peers import ORTHANC_DICOMWEB
-from tests.postgres import binaries, running_postgres
-from tests.tools import tool
+from tests.support.peers import ORTHANC_DICOMWEB
+from tests.support.postgres import binaries, running_postgres
+from tests.support.tools import tool
 
 PEERS = ("Orthanc", "dciodvfy", "dcmsend", "dsrdump", "storescp", "storescu")
 """Programs that tests marked `acceptance` talk to."""

@@ -1,8 +1,8 @@
 """The daemon at work: a PACS sends studies, results come back, every promise is checked.
 
 ``python -m tests.demo [FOLDER ...]`` sends the studies of the folders (DICOM files, or PNG and JPEG
-with a manifest, see `tests.wrap`); without a folder it sends drawn wrists and one drawn chest.
-Ends with 0 when every promise was kept, and with 1 otherwise.
+with a manifest, see `tests.support.wrap`); without a folder it sends drawn wrists and one drawn
+chest. Ends with 0 when every promise was kept, and with 1 otherwise.
 """
 
 import os
@@ -18,13 +18,13 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.claims import NOT_ANALYSED, Answer, Claim, claims, slug, write_pictures
-from tests.node import Node, is_settled, running_daemon
-from tests.objects import Exam, Patient, save_all, study_of
-from tests.peers import Pacs, running_pacs
-from tests.phantoms import chest, wrist
-from tests.tools import PeerError, tool, wait_until
-from tests.wrap import Study, studies_in
+from tests.support.claims import NOT_ANALYSED, Answer, Claim, claims, slug, write_pictures
+from tests.support.node import Node, is_settled, running_daemon
+from tests.support.objects import Exam, Patient, save_all, study_of
+from tests.support.peers import Pacs, running_pacs
+from tests.support.phantoms import chest, wrist
+from tests.support.tools import PeerError, tool, wait_until
+from tests.support.wrap import Study, studies_in
 
 OUTPUT = Path("demo-output")
 AT_MOST = 12

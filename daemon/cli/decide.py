@@ -12,13 +12,13 @@ from daemon import service
 from daemon.cli.app import DEFAULT_CONFIG, Config, app, ledger_of, place_of
 from daemon.clock import utc_now
 from daemon.errors import Rejected
-from daemon.ledger.decisions import Decisions, Done
+from daemon.ledger.jobs.decisions import Decisions, Done
+from daemon.ledger.jobs.readings import stored_readings
 from daemon.ledger.ledger import open_ledger
-from daemon.ledger.readings import stored_readings
 from daemon.operate import adopt as adoption
 from daemon.operate import redecide as trials
 from daemon.operate import withdraw as withdrawals
-from daemon.results.withdrawal import Why
+from daemon.results.document.withdrawal import Why
 from daemon.settings import Settings, load
 
 _STUDY_HELP = "As `wristd studies` shows it, or its UID."

@@ -7,8 +7,8 @@ from daemon.commitment.keeper import Keeper
 from daemon.commitment.report import PUSH_MODEL
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
-from daemon.intake.command import Field
-from daemon.intake.requests import Answer, AnswerTable, Request
+from daemon.intake.association.command import Field
+from daemon.intake.association.requests import Answer, AnswerTable, Request
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from daemon.clock import Chronometer
 from daemon.commitment.answers import answers
 from daemon.commitment.asker import Asker, Hearing
 from daemon.commitment.keeper import Keeper
-from daemon.intake.requests import AnswerTable
+from daemon.intake.association.requests import AnswerTable
 from daemon.ledger.commitments import Commitments
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.promises import Promises

@@ -3,10 +3,7 @@
 ::
 
     receive.py -> processes.py -> reception.py      here or in processes that share the port
-    reception.py -> listener.py -> association.py -> conversation.py
-                      connections, tls, wire          negotiate, pdu, command, requests
-    conversation.py -> intake.py                    a C-STORE, piece by piece
-         |-> admit.py -> header.py                  may it come in, and what is it?
-         |-> disk.py, spool.py, quarantine.py       the file, whole or not at all
-         `-> commit.py                              name and row durable; then Success
+    reception.py -> association/                    what a peer says, and what we answer
+    association/ -> store/                          a C-STORE, piece by piece, to file and row
+    sending.py                                      what is on the wire at the moment
 """

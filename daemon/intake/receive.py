@@ -7,11 +7,11 @@ import logging
 import socket
 
 from daemon.clock import Clock
-from daemon.intake.intake import Intake
-from daemon.intake.listener import listen
+from daemon.intake.association.listener import listen
+from daemon.intake.association.requests import AnswerTable
 from daemon.intake.processes import ReceiverProcesses
 from daemon.intake.reception import Reception
-from daemon.intake.requests import AnswerTable
+from daemon.intake.store.incoming import Intake
 from daemon.ledger.ledger import Ledger
 from daemon.settings import Place, Settings
 
@@ -30,7 +30,7 @@ class Receiver:
     clock : Clock
         Gives the time of each arrival.
     answers : mapping
-        What is answered besides C-STORE and C-ECHO; see `daemon.intake.requests`.
+        What is answered besides C-STORE and C-ECHO; see `daemon.intake.association.requests`.
 
     Raises
     ------

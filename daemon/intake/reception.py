@@ -11,21 +11,21 @@ from threading import Condition
 
 from daemon.clock import Clock
 from daemon.dicom.tls import server_context
-from daemon.intake.association import Association
-from daemon.intake.commit import Committer
-from daemon.intake.connections import Connections
-from daemon.intake.contexts import Supported
-from daemon.intake.conversation import House
-from daemon.intake.counts import Counts
-from daemon.intake.disk import Watermarks
-from daemon.intake.intake import Intake
-from daemon.intake.listener import Listener
-from daemon.intake.negotiate import Negotiator
-from daemon.intake.quarantine import Quarantine
-from daemon.intake.requests import VERIFICATION, AnswerTable
+from daemon.intake.association.association import Association
+from daemon.intake.association.connections import Connections
+from daemon.intake.association.contexts import Supported
+from daemon.intake.association.conversation import House
+from daemon.intake.association.listener import Listener
+from daemon.intake.association.negotiate import Negotiator
+from daemon.intake.association.requests import VERIFICATION, AnswerTable
+from daemon.intake.association.wire import Wire
 from daemon.intake.sending import Sending
-from daemon.intake.spool import Spool
-from daemon.intake.wire import Wire
+from daemon.intake.store.commit import Committer
+from daemon.intake.store.counts import Counts
+from daemon.intake.store.disk import Watermarks
+from daemon.intake.store.incoming import Intake
+from daemon.intake.store.quarantine import Quarantine
+from daemon.intake.store.spool import Spool
 from daemon.ledger.ledger import Ledger
 from daemon.settings import Place, Settings
 from daemon.settings import Receiver as Limits

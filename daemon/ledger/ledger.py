@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.arrivals import Arrivals
-from daemon.ledger.holding import is_here, present, register
+from daemon.ledger.hosts.holding import is_here, present, register
 from daemon.ledger.tables import Base, CounterRow, InstanceRow, StudyRow, insert_into
 from daemon.ledger.trouble import in_words, passes
 from daemon.place import Home, Place

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from daemon.ledger.holding import places_of
+from daemon.ledger.hosts.holding import places_of
+from daemon.ledger.jobs.standing import WITHDRAWAL, since_last_note
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.standing import WITHDRAWAL, since_last_note
 from daemon.ledger.states import CommitState, DeliveryState, JobState, is_held
 from daemon.ledger.tables import (
     DeliveryRow,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from daemon.ledger.holding import is_here
+from daemon.ledger.hosts.holding import is_here
 from daemon.ledger.ledger import Ledger, upsert
 from daemon.ledger.tables import InstanceRow, PromiseItemRow, PromiseRow
 from daemon.ledger.waits import AT_ONCE, due

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from daemon.ledger.holding import is_here
+from daemon.ledger.hosts.holding import is_here
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import CommitState, DeliveryState, JobState
 from daemon.ledger.tables import (

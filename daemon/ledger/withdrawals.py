@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.ledger.jobs.settle import write_result
+from daemon.ledger.jobs.standing import Standing, standing_of, stop_deliveries
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.settle import write_result
-from daemon.ledger.standing import Standing, standing_of, stop_deliveries
 from daemon.records import ResultFile
 
 

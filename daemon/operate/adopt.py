@@ -16,9 +16,9 @@ from daemon.clock import Clock
 from daemon.crashpoints import crash_point
 from daemon.durable import sync_folder
 from daemon.errors import Rejected, Unavailable
-from daemon.ledger.adoption import Adoption
+from daemon.ledger.hosts.adoption import Adoption
+from daemon.ledger.hosts.places import Other, Places
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.places import Other, Places
 from daemon.operate.neighbours import BEAT_INTERVAL_S
 from daemon.place import Place, identity_of
 from daemon.state_lock import StateLock

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from daemon.clock import Stopwatch
 from daemon.operate.chart import Line, draw
-from daemon.reading.pace import BATCHES, Pace, at_batch
-from daemon.reading.providers import OutOfMemory
-from daemon.reading.sessions import Session
+from daemon.reading.device.pace import BATCHES, Pace, at_batch
+from daemon.reading.device.providers import OutOfMemory
+from daemon.reading.device.sessions import Session
 from daemon.reading.wiring import open_session
 from daemon.settings import Reading
 from model.package import ModelPackage

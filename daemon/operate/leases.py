@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 
 from daemon.clock import Stillness, Stopwatch
-from daemon.ledger.leases import Lease, Leases
+from daemon.ledger.jobs.leases import Lease, Leases
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from daemon.clock import Clock, Stillness, Stopwatch
-from daemon.intake.spool import digest_of, is_whole, orphans
-from daemon.ledger.places import Places
+from daemon.intake.store.spool import digest_of, is_whole, orphans
+from daemon.ledger.hosts.places import Places
 from daemon.place import Place
 
 logger = logging.getLogger(__name__)

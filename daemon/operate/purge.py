@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable, system_words
-from daemon.intake.quarantine import Quarantine
+from daemon.intake.store.quarantine import Quarantine
 from daemon.ledger.retention import OldFiles, Retention
 from daemon.settings import Place
 from daemon.settings import Retention as Terms

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from rich.table import Table
 
 from daemon.errors import Rejected
-from daemon.ledger.readings import StoredReading
+from daemon.ledger.jobs.readings import StoredReading
 from daemon.logs import study_key
 from daemon.outcome import categorise, worst
 from daemon.records import Category, FindingScore

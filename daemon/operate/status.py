@@ -4,10 +4,10 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from daemon.ledger.holding import label
+from daemon.ledger.hosts.holding import label
+from daemon.ledger.hosts.places import Places
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, oldest, put_off
-from daemon.ledger.places import Places
 from daemon.reading.flags import split_flags
 from daemon.settings import Place, Settings
 

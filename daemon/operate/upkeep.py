@@ -13,9 +13,9 @@ from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.guarded import guarded
-from daemon.ledger.inputs import Inputs
+from daemon.ledger.jobs.inputs import Inputs
+from daemon.ledger.jobs.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.logs import study_key
 from daemon.pull.wiring import FETCHED
 from daemon.reading.assemble import Patience

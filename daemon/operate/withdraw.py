@@ -12,7 +12,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.withdrawals import Withdrawals
 from daemon.records import PredecessorObject, ResultFile
 from daemon.results import outbox
-from daemon.results.withdrawal import Why, rejection_note
+from daemon.results.document.withdrawal import Why, rejection_note
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from daemon.calling.find import Record
 from daemon.identity import is_own_uid
-from daemon.intake.admit import ANALYSED_SOP_CLASSES
+from daemon.intake.store.admit import ANALYSED_SOP_CLASSES
 
 OF_A_SERIES = ("SeriesInstanceUID", "Modality", "BodyPartExamined")
 """What is asked of a series."""

@@ -21,10 +21,10 @@ from daemon.calling.find import STUDY_ROOT_FIND, Record, find
 from daemon.calling.scu import Call, Caller
 from daemon.dicom.status import Status
 from daemon.errors import Unavailable
-from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
-from daemon.intake.contexts import READ_TRANSFER_SYNTAXES
-from daemon.peers import Source
+from daemon.intake.association.contexts import READ_TRANSFER_SYNTAXES
+from daemon.intake.store.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.pull.criteria import OF_A_SERIES, Criteria, Part, Series, chosen
+from daemon.settings.peers import Source
 
 Take = Callable[[Offer], None]
 """Takes a fetched object in; raises Refused."""

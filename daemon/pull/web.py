@@ -13,9 +13,9 @@ from daemon.calling.find import Record, record_of_json
 from daemon.calling.scu import Unreachable
 from daemon.calling.web import WebCaller
 from daemon.errors import Unavailable
-from daemon.intake.admit import ANALYSED_SOP_CLASSES, Offer, Refused
-from daemon.peers import WebSource
+from daemon.intake.store.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.pull.criteria import OF_A_SERIES, Criteria, Part, Series, chosen
+from daemon.settings.peers import WebSource
 
 _PAGE = 500
 _LARGEST_STUDY_BYTES = 1024**3

@@ -2,8 +2,8 @@
 
 from daemon.calling.outgoing import Outgoing
 from daemon.clock import Chronometer
-from daemon.intake.admit import Offer
-from daemon.intake.intake import Intake
+from daemon.intake.store.admit import Offer
+from daemon.intake.store.incoming import Intake
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
 from daemon.pull.criteria import Archive

@@ -4,7 +4,7 @@ assemble  when a study is complete, by a stopwatch (pure)
 meant     which images a model is meant for, by their headers (pure)
 sandbox   opens stored objects in child processes (child); decoded: how an image comes out of one
 decoding  a stored file -> radiograph, or the reason why not (refused); runs in the child
-sessions  ONNX Runtime: provider, golden input; pace: how fast; guard: what if the device fails
+device    ONNX Runtime: provider, golden input, pace, and what happens if the device fails
 read      a job -> study reading; opened: in between
 worker    what becomes of a job; pipeline: of several at once; lack: what reading lacks now
 """

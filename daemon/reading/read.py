@@ -12,8 +12,9 @@ from daemon import outcome
 from daemon.dicom.agreement import disagreements
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
-from daemon.ledger.inputs import inputs_digest
+from daemon.ledger.jobs.inputs import inputs_digest
 from daemon.logs import study_key
+from daemon.reading.device.sessions import Network, NetworkOutput
 from daemon.reading.meant import Meant
 from daemon.reading.opened import (
     OpenStudy,
@@ -25,7 +26,6 @@ from daemon.reading.opened import (
 )
 from daemon.reading.refused import FileUnavailable, NotReadable
 from daemon.reading.sandbox import Decode, Describe
-from daemon.reading.sessions import Network, NetworkOutput
 from daemon.records import (
     Category,
     ImageReading,

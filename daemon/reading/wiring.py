@@ -8,10 +8,10 @@ from pathlib import Path
 from daemon import outcome
 from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
+from daemon.reading.device.guard import Guard
+from daemon.reading.device.providers import is_missed
+from daemon.reading.device.sessions import Session
 from daemon.reading.flags import DEGRADED, NO_DEVICE
-from daemon.reading.guard import Guard
-from daemon.reading.providers import is_missed
-from daemon.reading.sessions import Session
 from daemon.settings import Reading, Settings, resolve
 from model.package import ModelPackage, PackageError, load_package
 

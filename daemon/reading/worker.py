@@ -15,10 +15,10 @@ from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.errors import Strained, Unavailable
 from daemon.guarded import Said
-from daemon.ledger.leases import Leases
-from daemon.ledger.queue import Queue
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.queue import Queue
 from daemon.logs import study_key
-from daemon.reading.guard import Offline
+from daemon.reading.device.guard import Offline
 from daemon.reading.lack import Lack, Lacking
 from daemon.reading.opened import OpenStudy
 from daemon.reading.read import Reader

@@ -9,11 +9,11 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 from daemon.dicom.header import Header
 from daemon.records import HELD, StudyReading
 from daemon.results.attempt import LeftOut, attempt, refuse
-from daemon.results.capture import build_captures
-from daemon.results.frame import plain_copy
-from daemon.results.instance import Basis
-from daemon.results.presentation import presentation_states
-from daemon.results.report import build_report
+from daemon.results.document.instance import Basis
+from daemon.results.document.presentation import presentation_states
+from daemon.results.document.report import build_report
+from daemon.results.picture.capture import build_captures
+from daemon.results.picture.frame import plain_copy
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import check_identity
 from daemon.settings import Destination, Report, WebDestination

@@ -23,8 +23,8 @@ from daemon.identity import (
     derived_uid,
 )
 from daemon.records import ImageReading, StudyReading
+from daemon.results.document.uids import uids_of
 from daemon.results.result import Kind, ResultObject
-from daemon.results.uids import uids_of
 
 _WHAT_THIS_IS = (
     "AI result - not for diagnostic use. The complete report could not be made; this one holds all "

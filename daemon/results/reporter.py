@@ -12,13 +12,13 @@ from daemon.logs import study_key
 from daemon.records import HELD, ModelIdentity, ResultFile, StudyReading, Withdrawal
 from daemon.results.attempt import LeftOut, attempt
 from daemon.results.build import build_results, wanted_reports
+from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.results.example import example
-from daemon.results.heat import degenerate_maps
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write, write_as_it_is
+from daemon.results.picture.heat import degenerate_maps
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import InvalidResult
-from daemon.results.withdrawal import Why, rejection_note
 from daemon.settings import Destination, Report, WebDestination
 
 logger = logging.getLogger(__name__)

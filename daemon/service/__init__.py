@@ -19,9 +19,9 @@ from daemon.commitment.wiring import build_safekeeping
 from daemon.ending import Ending, end, started
 from daemon.guarded import Loop, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
-from daemon.ledger.leases import Leases
+from daemon.ledger.hosts.places import Places
+from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.ledger import Ledger, open_ledger
-from daemon.ledger.places import Places
 from daemon.ledger.retention import Retention
 from daemon.ledger.sameness import Sameness
 from daemon.ledger.waits import wait_no_more

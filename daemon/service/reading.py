@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from daemon.clock import Chronometer
 from daemon.guarded import guarded
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import Queue
 from daemon.reading.meant import Meant
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.node import running_daemon
-from tests.objects import Exam, Patient, save_all, study_of
-from tests.peers import running_orthanc, running_storescp
-from tests.phantoms import wrist
-from tests.tools import free_port, storescu, wait_until
+from tests.support.node import running_daemon
+from tests.support.objects import Exam, Patient, save_all, study_of
+from tests.support.peers import running_orthanc, running_storescp
+from tests.support.phantoms import wrist
+from tests.support.tools import free_port, storescu, wait_until
 
 pytestmark = pytest.mark.acceptance
 

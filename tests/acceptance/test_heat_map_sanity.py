@@ -10,10 +10,10 @@ from onnx import numpy_helper
 
 from model.package import load_package
 from model.pixels import prepare
-from tests.node import PACKAGE
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import radiograph_of
+from tests.support.node import PACKAGE
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import radiograph_of
 
 WINDOW = 5
 WIDTH = 128

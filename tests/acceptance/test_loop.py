@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.node import running_daemon
-from tests.objects import Exam, Patient, save_all, study_of
-from tests.peers import running_orthanc
-from tests.phantoms import wrist
-from tests.tools import wait_until
+from tests.support.node import running_daemon
+from tests.support.objects import Exam, Patient, save_all, study_of
+from tests.support.peers import running_orthanc
+from tests.support.phantoms import wrist
+from tests.support.tools import wait_until
 
 pytestmark = pytest.mark.acceptance
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.claims import ANALYSED, NOT_ANALYSED, Answer, claims, report_text
-from tests.node import running_daemon
-from tests.objects import Exam, Patient, cr, dx, save, save_all, study_of
-from tests.peers import running_orthanc
-from tests.phantoms import chest, wrist
-from tests.stored import Pixels
-from tests.tools import PeerError, storescu, validation_errors
-from tests.wrap import Study, studies_in
+from tests.support.claims import ANALYSED, NOT_ANALYSED, Answer, claims, report_text
+from tests.support.node import running_daemon
+from tests.support.objects import Exam, Patient, cr, dx, save, save_all, study_of
+from tests.support.peers import running_orthanc
+from tests.support.phantoms import chest, wrist
+from tests.support.stored import Pixels
+from tests.support.tools import PeerError, storescu, validation_errors
+from tests.support.wrap import Study, studies_in
 
 pytestmark = pytest.mark.acceptance
 

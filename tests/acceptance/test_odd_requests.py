@@ -4,8 +4,8 @@ import pytest
 
 from tests.benchmarks.blast import Peer
 from tests.cases.requests import ACCEPTED
-from tests.peers import running_orthanc, running_storescp
-from tests.receiving import LIMITS, House
+from tests.support.peers import running_orthanc, running_storescp
+from tests.support.receiving import LIMITS, House
 
 pytestmark = pytest.mark.acceptance
 

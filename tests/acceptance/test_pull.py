@@ -9,11 +9,11 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from daemon.ledger.ledger import Ledger
-from tests.node import fast_settings, running_daemon, settings_text
-from tests.objects import Exam, Patient, save_all, study_of
-from tests.peers import ORTHANC_DICOMWEB, running_orthanc
-from tests.phantoms import wrist
-from tests.tools import free_port, storescu, wait_until
+from tests.support.node import fast_settings, running_daemon, settings_text
+from tests.support.objects import Exam, Patient, save_all, study_of
+from tests.support.peers import ORTHANC_DICOMWEB, running_orthanc
+from tests.support.phantoms import wrist
+from tests.support.tools import free_port, storescu, wait_until
 
 pytestmark = pytest.mark.acceptance
 

@@ -12,10 +12,10 @@ from daemon.records import Category, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.settings import Report
-from tests.headers import header_of
-from tests.objects import dx
-from tests.opening import reader
-from tests.phantoms import wrist
+from tests.support.headers import header_of
+from tests.support.objects import dx
+from tests.support.opening import reader
+from tests.support.phantoms import wrist
 from tests.unit.daemon.reading.test_read import NOW, ConstantNetwork, job, package  # noqa: F401
 
 pytestmark = pytest.mark.acceptance

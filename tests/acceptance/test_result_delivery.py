@@ -15,13 +15,13 @@ from daemon.delivery.dimse import StorageUser
 from daemon.delivery.recheck import PatientCheck
 from daemon.records import PredecessorObject
 from daemon.results.build import build_results
+from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.results.outbox import write
-from daemon.results.withdrawal import Why, rejection_note
 from daemon.settings import Destination, Report
-from tests.objects import dx, save
-from tests.peers import running_orthanc
-from tests.phantoms import wrist
-from tests.readings import READ_AT, image_reading, study_reading
+from tests.support.objects import dx, save
+from tests.support.peers import running_orthanc
+from tests.support.phantoms import wrist
+from tests.support.readings import READ_AT, image_reading, study_reading
 
 pytestmark = pytest.mark.acceptance
 CALLER = Caller("WRISTD", 20.0)

@@ -8,14 +8,14 @@ from pydicom import dcmread
 from daemon.dicom.parse import read_header
 from daemon.records import Category, PredecessorObject, Reason
 from daemon.results.build import build_results
-from daemon.results.withdrawal import Why, rejection_note
+from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.settings import Destination, Report
-from tests.headers import header_of
-from tests.objects import Exam, Patient, cr, dx, save
-from tests.phantoms import wrist
-from tests.readings import READ_AT, image_reading, study_reading, unread
-from tests.stored import Pixels
-from tests.tools import run_tool, validation_errors
+from tests.support.headers import header_of
+from tests.support.objects import Exam, Patient, cr, dx, save
+from tests.support.phantoms import wrist
+from tests.support.readings import READ_AT, image_reading, study_reading, unread
+from tests.support.stored import Pixels
+from tests.support.tools import run_tool, validation_errors
 
 pytestmark = pytest.mark.acceptance
 PICTURE = wrist("PA", spacing_mm=0.8, fracture=True)

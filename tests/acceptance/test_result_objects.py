@@ -12,10 +12,10 @@ from daemon.records import HELD, PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.settings import Report
-from tests.objects import Exam, Patient, cr, dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, study_reading, unread
-from tests.tools import run_tool, validation_errors
+from tests.support.objects import Exam, Patient, cr, dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, study_reading, unread
+from tests.support.tools import run_tool, validation_errors
 
 pytestmark = pytest.mark.acceptance
 PICTURE = wrist("PA", spacing_mm=0.3, fracture=True)

@@ -8,17 +8,17 @@ import pytest
 from pydicom import dcmread
 
 from daemon.records import Category
-from daemon.results import codes
 from daemon.results.build import build_results
+from daemon.results.document import codes
+from daemon.results.document.uids import device_uid
 from daemon.results.region import region_of
-from daemon.results.uids import device_uid
 from daemon.results.wording import impression
 from daemon.settings import Destination, OperatingPoints, Report
 from model.findings import FINDINGS
-from tests.objects import Exam, dx, save
-from tests.phantoms import wrist
-from tests.readings import MODEL, bump, image_reading, study_reading
-from tests.tools import run_tool
+from tests.support.objects import Exam, dx, save
+from tests.support.phantoms import wrist
+from tests.support.readings import MODEL, bump, image_reading, study_reading
+from tests.support.tools import run_tool
 
 pytestmark = pytest.mark.acceptance
 WHY = "radiology board, meeting of November"

@@ -8,9 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from daemon.intake.associate import Answered, Result, Wanted, read_request, write_acceptance
-from daemon.intake.command import Command, read_command, write_answer
-from daemon.intake.pdu import (
+from daemon.intake.association.associate import (
+    Answered,
+    Result,
+    Wanted,
+    read_request,
+    write_acceptance,
+)
+from daemon.intake.association.command import Command, read_command, write_answer
+from daemon.intake.association.pdu import (
     HEADER,
     IS_COMMAND,
     IS_LAST,

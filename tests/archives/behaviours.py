@@ -7,9 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from daemon.intake.associate import Answered, Result
-from daemon.intake.command import Command, Field, Tag
-from daemon.intake.pdu import HEADER, IS_COMMAND, IS_LAST, PDV_HEADER, AbortReason, PduType, abort
+from daemon.intake.association.associate import Answered, Result
+from daemon.intake.association.command import Command, Field, Tag
+from daemon.intake.association.pdu import (
+    HEADER,
+    IS_COMMAND,
+    IS_LAST,
+    PDV_HEADER,
+    AbortReason,
+    PduType,
+    abort,
+)
 from tests.archives.archive import Behaviour, Conversation, stores
 from tests.benchmarks.blast import Item, data_pdu, element, pdv, store_pdus
 

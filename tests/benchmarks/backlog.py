@@ -36,10 +36,10 @@ from daemon.reading.sandbox import Decoder
 from daemon.records import Arrival
 from daemon.settings import load
 from model.pixels import prepare
-from tests.node import PACKAGE, settings_text
-from tests.objects import dx, save
-from tests.phantoms import wrist
-from tests.tools import free_port
+from tests.support.node import PACKAGE, settings_text
+from tests.support.objects import dx, save
+from tests.support.phantoms import wrist
+from tests.support.tools import free_port
 
 _ROOT = "1.2.826.0.1.3680043.10.1999"
 _FIRST = 100_000_000

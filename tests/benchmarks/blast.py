@@ -26,7 +26,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.transport import AddressInformation
 
-from daemon.intake.pdu import HEADER, IS_COMMAND, IS_LAST, PDV_HEADER
+from daemon.intake.association.pdu import HEADER, IS_COMMAND, IS_LAST, PDV_HEADER
 
 _META_START = 132 + 12
 RELEASE_RQ = bytes.fromhex("05000000000400000000")

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
 from tests.benchmarks.receivers import Measured, wristd
-from tests.objects import cr, save
-from tests.phantoms import wrist
+from tests.support.objects import cr, save
+from tests.support.phantoms import wrist
 
 ASSOCIATIONS = 16
 TENTHS = 10

@@ -35,7 +35,7 @@ from pynetdicom.pdu_primitives import (
 from rich.console import Console
 from rich.table import Table
 
-from daemon.intake.pdu import HEADER, IS_COMMAND, IS_LAST, PDV_HEADER
+from daemon.intake.association.pdu import HEADER, IS_COMMAND, IS_LAST, PDV_HEADER
 from tests.benchmarks.blast import data_pdu, element, pdv
 
 SMALL, LARGE, PDU = 210_000, 6_300_000, 131_066

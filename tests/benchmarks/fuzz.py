@@ -3,8 +3,8 @@
     python -m tests.benchmarks.fuzz [--objects N] [--seconds S] [--quick] [--seed K]
 
 Drawn films in every lossless syntax, and real files where WRISTD_TEST_DATA names some, get the
-faults of `tests.mutations` and are sent as C-STORE requests, honest studies in between. Prints a
-table, and as its last line one JSON object.
+faults of `tests.support.mutations` and are sent as C-STORE requests, honest studies in between.
+Prints a table, and as its last line one JSON object.
 """
 
 import argparse
@@ -34,12 +34,12 @@ from daemon.ledger.overview import StudyState, backlog, study_states
 from daemon.ledger.tables import InstanceRow
 from model.package import write_package
 from tests.benchmarks.odd_traffic import Traffic
-from tests.fakes import Archive
-from tests.graphs import tiny_manifest, write_graph
-from tests.mutations import CANARIES
-from tests.node import Node, running_daemon
-from tests.processes import status
-from tests.recordings import drawn, real
+from tests.support.fakes import Archive
+from tests.support.graphs import tiny_manifest, write_graph
+from tests.support.mutations import CANARIES
+from tests.support.node import Node, running_daemon
+from tests.support.processes import status
+from tests.support.recordings import drawn, real
 
 OBJECTS, QUICK_OBJECTS = 20_000, 400
 QUIET_S = 1.0

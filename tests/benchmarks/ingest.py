@@ -30,10 +30,10 @@ from rich.table import Table
 
 from tests.benchmarks.awake import processors_awake
 from tests.benchmarks.receivers import FLOOR, Measured, all_receivers
-from tests.encodings import encoded
-from tests.objects import cr, dx, save
-from tests.phantoms import wrist
-from tests.tools import tool
+from tests.support.encodings import encoded
+from tests.support.objects import cr, dx, save
+from tests.support.phantoms import wrist
+from tests.support.tools import tool
 
 NAMESPACE = "WRISTD_BENCHMARK_NAMESPACE"
 _UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")

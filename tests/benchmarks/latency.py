@@ -36,11 +36,11 @@ from rich.table import Table
 
 from daemon.logs import study_key
 from tests.benchmarks.receivers import Measured
-from tests.node import Node, is_settled, running_daemon
-from tests.objects import save_all, study_of, uid
-from tests.peers import running_storescp
-from tests.phantoms import wrist
-from tests.tools import storescu, wait_until
+from tests.support.node import Node, is_settled, running_daemon
+from tests.support.objects import save_all, study_of, uid
+from tests.support.peers import running_storescp
+from tests.support.phantoms import wrist
+from tests.support.tools import storescu, wait_until
 
 P50_S, P95_S, IDLE_SHARE = 0.9, 1.5, 0.01
 """The goals."""

@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, insert, update
 
-from daemon.ledger.leases import Leases
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import Queue
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import InstanceRow, JobRow, StudyRow
 from daemon.records import Arrival
-from tests.postgres import binaries, running_postgres
+from tests.support.postgres import binaries, running_postgres
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)

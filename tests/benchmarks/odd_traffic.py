@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
-from tests.encodings import LOSSLESS_SYNTAXES
-from tests.node import Node
-from tests.objects import uid
-from tests.recordings import Recorded, mutated
+from tests.support.encodings import LOSSLESS_SYNTAXES
+from tests.support.node import Node
+from tests.support.objects import uid
+from tests.support.recordings import Recorded, mutated
 
 SENDERS = 4
 HONEST_EVERY_S = 3.0

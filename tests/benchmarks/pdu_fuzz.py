@@ -3,9 +3,9 @@
     python -m tests.benchmarks.pdu_fuzz [--streams N] [--seconds S] [--clients C] [--seed K]
 
 What echoscu, storescu, dcmsend, findscu and pynetdicom say is overheard, gets the faults of
-`tests.pdu_mutations`, and goes over loopback to a receiver in this process, each stream over a
-connection of its own; an honest sender stores in between. Clients are processes of their own, each
-with several threads. Prints one JSON object; exits with 1 when a goal is missed.
+`tests.support.pdu_mutations`, and goes over loopback to a receiver in this process, each stream
+over a connection of its own; an honest sender stores in between. Clients are processes of their
+own, each with several threads. Prints one JSON object; exits with 1 when a goal is missed.
 """
 
 import argparse
@@ -34,10 +34,10 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.tables import InstanceRow
 from tests.benchmarks.pdu_house import House, receiving
 from tests.benchmarks.pdu_senders import Sent, send_streams
-from tests.fakes import Modality
-from tests.objects import dx
-from tests.overheard import CALLED, CALLING, overhear
-from tests.tools import PeerError, wait_until
+from tests.support.fakes import Modality
+from tests.support.objects import dx
+from tests.support.overheard import CALLED, CALLING, overhear
+from tests.support.tools import PeerError, wait_until
 
 STREAMS, CLIENTS = 1_000_000, 2
 HONEST_EVERY_S = 1.0

@@ -16,10 +16,10 @@ from daemon.clock import Chronometer, utc_now
 from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
-from daemon.peers import Commitment, CommitmentPeer
 from daemon.settings import Destination, Node, Place, Settings
 from daemon.settings import Receiver as Limits
-from tests.overheard import CALLED, CALLING
+from daemon.settings.peers import Commitment, CommitmentPeer
+from tests.support.overheard import CALLED, CALLING
 
 
 @dataclass

@@ -15,11 +15,11 @@ from multiprocessing.synchronize import Event
 from random import Random
 
 from daemon.identity import is_own_uid
-from daemon.intake.admit import ANALYSED_SOP_CLASSES
-from daemon.intake.command import Malformed, read_command
-from daemon.intake.pdu import HEADER, IS_COMMAND, PDV_HEADER, PduType
-from tests.overheard import CHANGED, Stream
-from tests.pdu_mutations import mutated
+from daemon.intake.association.command import Malformed, read_command
+from daemon.intake.association.pdu import HEADER, IS_COMMAND, PDV_HEADER, PduType
+from daemon.intake.store.admit import ANALYSED_SOP_CLASSES
+from tests.support.overheard import CHANGED, Stream
+from tests.support.pdu_mutations import mutated
 
 THREADS = 4
 _REPORT_EVERY = 200

@@ -13,8 +13,8 @@ from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
 from daemon.settings import Destination, Node, Place, Settings
 from daemon.settings import Receiver as Limits
-from tests.peers import listens, running_orthanc, running_storescp
-from tests.tools import free_port, wait_until
+from tests.support.peers import listens, running_orthanc, running_storescp
+from tests.support.tools import free_port, wait_until
 
 TUNED = {"TCP_NODELAY": "1"}
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

@@ -23,23 +23,23 @@ from pydicom import Dataset, FileDataset
 from rich.console import Console
 from rich.table import Table
 
-from daemon.reading.sessions import Session
+from daemon.reading.device.sessions import Session
 from daemon.records import StudyReading
-from daemon.results.annotate import annotated_copy
 from daemon.results.build import build_results
-from daemon.results.frame import Framed, plain_copy
-from daemon.results.heat import heat_map
-from daemon.results.instance import Basis
+from daemon.results.document.instance import Basis
+from daemon.results.document.report import build_report
 from daemon.results.outbox import write
-from daemon.results.report import build_report
-from daemon.results.summary import summary
+from daemon.results.picture.annotate import annotated_copy
+from daemon.results.picture.frame import Framed, plain_copy
+from daemon.results.picture.heat import heat_map
+from daemon.results.picture.summary import summary
 from daemon.settings import Report
 from model.package import load_package
 from model.pixels import prepare
-from tests.node import PACKAGE
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, radiograph_of, study_reading
+from tests.support.node import PACKAGE
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, radiograph_of, study_reading
 
 SPACING_MM = 0.0275
 """Makes the drawn wrist about 20 megapixels."""

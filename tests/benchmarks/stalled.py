@@ -38,10 +38,10 @@ from pydicom.uid import UID
 
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
 from tests.benchmarks.receivers import Measured, wristd
-from tests.certificates import authority, signed
-from tests.objects import dx
-from tests.processes import status
-from tests.receiving import raw
+from tests.support.certificates import authority, signed
+from tests.support.objects import dx
+from tests.support.processes import status
+from tests.support.receiving import raw
 
 STARTED_WITHIN_S = 5.0
 """For both processes to import what they need."""

@@ -27,7 +27,7 @@ from typing_extensions import override
 
 from model.networks.pim import Pim, PimOutput
 from model.networks.selector import Selection
-from tests.films import KINDS
+from tests.support.films import KINDS
 from training import losses, order
 from training.answers import patients, targets
 from training.evaluate import normaliser

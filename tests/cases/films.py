@@ -12,10 +12,10 @@ from pydicom.datadict import dictionary_VR
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import UID, DigitalXRayImageStorageForProcessing, JPEGLSLossless
 
-from tests.encodings import encoded
-from tests.objects import Exam, Patient, dx
-from tests.phantoms import wrist
-from tests.stored import Pixels
+from tests.support.encodings import encoded
+from tests.support.objects import Exam, Patient, dx
+from tests.support.phantoms import wrist
+from tests.support.stored import Pixels
 
 CANARIES = ("ZZPHI", "PHI-4711")
 """Parts of every patient's name and ID."""

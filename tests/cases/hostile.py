@@ -7,10 +7,10 @@ from dataclasses import replace
 from pydicom import DataElement, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from daemon.intake.admit import Offer
+from daemon.intake.store.admit import Offer
 from tests.benchmarks.blast import associate_rq
 from tests.cases.films import film, with_values
-from tests.receiving import raw
+from tests.support.receiving import raw
 
 FORGED = "INFO daemon: forged"
 """The line that a forger wants to see in the log."""

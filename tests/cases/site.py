@@ -10,13 +10,13 @@ from typing import Any
 from pydicom import Dataset, FileDataset
 from pydicom.uid import Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage
 
-from daemon.intake.admit import Offer
+from daemon.intake.store.admit import Offer
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from tests.benchmarks.blast import Peer
-from tests.fakes import Archive, Modality
-from tests.node import Node, Sections, is_settled, running_daemon
-from tests.tools import PeerError, wait_until
+from tests.support.fakes import Archive, Modality
+from tests.support.node import Node, Sections, is_settled, running_daemon
+from tests.support.tools import PeerError, wait_until
 
 _MANY = 10_000
 _TEXTS = ("UT", "LT", "ST", "LO")

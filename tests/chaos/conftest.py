@@ -16,10 +16,10 @@ from tests.chaos.account import Account, Reported, images_read, is_report, repor
 from tests.chaos.release import Releaser
 from tests.chaos.traffic import Send, Traffic
 from tests.chaos.victim import Victim, victims
-from tests.fakes import Archive, Deed
-from tests.graphs import tiny_manifest, write_graph
-from tests.node import Peer, fast_settings, settings_text
-from tests.tools import free_port, wait_until
+from tests.support.fakes import Archive, Deed
+from tests.support.graphs import tiny_manifest, write_graph
+from tests.support.node import Peer, fast_settings, settings_text
+from tests.support.tools import free_port, wait_until
 
 IN_FLIGHT = 30
 SETTLED_WITHIN_S = 300.0

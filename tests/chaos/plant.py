@@ -16,11 +16,11 @@ from daemon import service
 from daemon.clock import utc_now
 from daemon.ledger.overview import StudyState, study_states
 from daemon.settings import load
-from tests.fakes import Archive, Modality
-from tests.node import fast_settings, settings_text
-from tests.objects import Exam, Patient, dx
-from tests.processes import decoders
-from tests.tools import wait_until
+from tests.support.fakes import Archive, Modality
+from tests.support.node import fast_settings, settings_text
+from tests.support.objects import Exam, Patient, dx
+from tests.support.processes import decoders
+from tests.support.tools import wait_until
 
 QUIET_S = 1.0
 FIRST_DELAY_S = 2.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daemon.clock import utc_now
 from daemon.errors import Rejected, Unavailable
-from daemon.ledger.decisions import Decisions
+from daemon.ledger.jobs.decisions import Decisions
 from daemon.ledger.ledger import Ledger
 
 INTERVAL_S = 0.2

@@ -5,7 +5,7 @@ from time import monotonic
 import pytest
 
 from tests.chaos.plant import FIRST_DELAY_S, QUIET_S, RECOVERS_WITHIN_S, plant
-from tests.tools import wait_until
+from tests.support.tools import wait_until
 
 HOUR_S, YEAR_S = 3600.0, 365 * 86400.0
 JUMPS = [-HOUR_S, HOUR_S, -YEAR_S, YEAR_S]

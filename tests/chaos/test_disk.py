@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.conftest import IN_FLIGHT, moods, ward
 from tests.chaos.test_kills import senders
-from tests.tools import tool, wait_until
+from tests.support.tools import tool, wait_until
 
 SIZE = "512m"
 FILLS = 3

@@ -16,8 +16,8 @@ import pytest
 
 from tests.chaos.conftest import Ward, moods, ward
 from tests.chaos.traffic import KINDS, Send, with_dcmsend, with_pynetdicom, with_storescu
-from tests.node import ROOT
-from tests.tools import tool
+from tests.support.node import ROOT
+from tests.support.tools import tool
 
 KILLS = int(os.environ.get("WRISTD_KILLS", "100"))
 SOAK_KILLS = int(os.environ.get("WRISTD_SOAK_KILLS", "10000"))

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 
 from daemon.ending import EXIT_AGAIN
-from tests.fakes import Archive, Modality
-from tests.node import Node, fast_settings, running_daemon, settings_text
-from tests.objects import Exam, Patient, dx
+from tests.support.fakes import Archive, Modality
+from tests.support.node import Node, fast_settings, running_daemon, settings_text
+from tests.support.objects import Exam, Patient, dx
 
 NOTICED_WITHIN_S = 60.0
 

@@ -11,9 +11,9 @@ from daemon.ledger.ledger import Ledger
 from tests.chaos.account import evidence, is_report, settle
 from tests.chaos.conftest import hasty
 from tests.chaos.victim import victims
-from tests.objects import Exam, Patient, save_all, study_of
-from tests.peers import running_orthanc
-from tests.tools import PeerError, free_port, wait_until
+from tests.support.objects import Exam, Patient, save_all, study_of
+from tests.support.peers import running_orthanc
+from tests.support.tools import PeerError, free_port, wait_until
 
 pytestmark = pytest.mark.acceptance
 

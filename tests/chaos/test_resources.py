@@ -9,8 +9,8 @@ import pytest
 from daemon.errors import Unavailable
 from tests.chaos.plant import RECOVERS_WITHIN_S, plant
 from tests.chaos.test_disk import small_disk
-from tests.postgres import binaries, postgres_server
-from tests.tools import wait_until
+from tests.support.postgres import binaries, postgres_server
+from tests.support.tools import wait_until
 
 LOCK = """
 import sqlite3, sys

@@ -23,11 +23,11 @@ from daemon.place import identity_of
 from tests.chaos.account import evidence, is_report
 from tests.chaos.conftest import Ward, hosts, moods
 from tests.chaos.test_kills import points, senders, verdict
-from tests.fakes import Deed
-from tests.node import ROOT
-from tests.objects import Exam, Patient, save_all, study_of
-from tests.phantoms import wrist
-from tests.tools import storescu, wait_until
+from tests.support.fakes import Deed
+from tests.support.node import ROOT
+from tests.support.objects import Exam, Patient, save_all, study_of
+from tests.support.phantoms import wrist
+from tests.support.tools import storescu, wait_until
 
 KILLS = int(os.environ.get("WRISTD_KILLS_TWO_HOSTS", "40"))
 SOAK_KILLS = int(os.environ.get("WRISTD_SOAK_KILLS_TWO_HOSTS", "500"))

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from pydicom import FileDataset
 
-from tests.fakes import Modality
-from tests.objects import Exam, Patient, save, study_of
-from tests.tools import PeerError, run_tool, storescu
+from tests.support.fakes import Modality
+from tests.support.objects import Exam, Patient, save, study_of
+from tests.support.tools import PeerError, run_tool, storescu
 
 Send = Callable[[int, Sequence[Path], Sequence[FileDataset]], bool]
 """Send the files of a study to a port; True when every one was answered with Success."""

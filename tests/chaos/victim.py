@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.tools import PeerError, wait_until
+from tests.support.tools import PeerError, wait_until
 
 START_WITHIN_S = 60.0
 _ROOT = Path(__file__).resolve().parents[2]

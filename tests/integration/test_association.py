@@ -11,11 +11,11 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer
 from daemon.commitment.wiring import build_safekeeping
-from daemon.intake.command import Field, read_command
-from daemon.intake.requests import Answer
+from daemon.intake.association.command import Field, read_command
+from daemon.intake.association.requests import Answer
 from daemon.ledger.ledger import Ledger
-from daemon.peers import Commitment, CommitmentPeer
 from daemon.settings import Place, Settings
+from daemon.settings.peers import Commitment, CommitmentPeer
 from tests.benchmarks.blast import (
     RELEASE_RQ,
     Item,
@@ -27,8 +27,8 @@ from tests.benchmarks.blast import (
     store_command,
     store_pdus,
 )
-from tests.objects import dx
-from tests.receiving import LIMITS, PACS, PICTURE, House, raw
+from tests.support.objects import dx
+from tests.support.receiving import LIMITS, PACS, PICTURE, House, raw
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 IMPLICIT = "1.2.840.10008.1.2"

@@ -14,9 +14,9 @@ from daemon.errors import Misconfigured
 from daemon.identity import derived_uid
 from daemon.ledger.ledger import Ledger
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
-from tests.fakes import FrozenClock
-from tests.objects import Exam, dx
-from tests.receiving import LIMITS, PICTURE, House, raw
+from tests.support.fakes import FrozenClock
+from tests.support.objects import Exam, dx
+from tests.support.receiving import LIMITS, PICTURE, House, raw
 
 
 @pytest.fixture

@@ -20,15 +20,15 @@ from daemon.calling.transport import MOST_WAITING, THREAD_NAME
 from daemon.calling.web import TooLarge, WebCaller
 from daemon.dicom.tls import client_context
 from daemon.errors import Misconfigured, Unavailable
-from daemon.intake.associate import Answered, Result
-from daemon.intake.command import write_answer
-from daemon.intake.pdu import message
+from daemon.intake.association.associate import Answered, Result
+from daemon.intake.association.command import write_answer
+from daemon.intake.association.pdu import message
 from daemon.settings import Destination
 from tests.archives.archive import HostileArchive
 from tests.archives.behaviours import BEHAVIOURS
-from tests.certificates import authority, signed
-from tests.raw import element
-from tests.tools import free_port, tool, wait_until
+from tests.support.certificates import authority, signed
+from tests.support.raw import element
+from tests.support.tools import free_port, tool, wait_until
 
 CONTEXTS = [build_context(Verification)]
 

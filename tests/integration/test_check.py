@@ -16,10 +16,10 @@ from daemon.ledger.ledger import Ledger
 from daemon.operate.check import check_all
 from daemon.operate.peers import Peer, ask_all
 from daemon.settings import Destination, load
-from tests.certificates import authority, signed
-from tests.node import fast_settings, running_daemon, settings_text
-from tests.office import calling
-from tests.tools import free_port
+from tests.support.certificates import authority, signed
+from tests.support.node import fast_settings, running_daemon, settings_text
+from tests.support.office import calling
+from tests.support.tools import free_port
 
 
 class Pacs:

@@ -11,9 +11,9 @@ from typing_extensions import override
 from daemon.delivery.outbox import Courier
 from daemon.logs import study_key
 from daemon.settings import Destination
-from tests.fakes import Archive
-from tests.office import PATIENCE, STUDY, Office
-from tests.tools import free_port
+from tests.support.fakes import Archive
+from tests.support.office import PATIENCE, STUDY, Office
+from tests.support.tools import free_port
 
 YEAR_S = 365 * 86400.0
 

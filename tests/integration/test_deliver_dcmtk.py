@@ -9,8 +9,8 @@ import pytest
 from pydicom import dcmread
 
 from daemon.settings import Destination
-from tests.office import PATIENCE, Office
-from tests.tools import end_process, free_port, tool, wait_until
+from tests.support.office import PATIENCE, Office
+from tests.support.tools import end_process, free_port, tool, wait_until
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from daemon.intake.associate import Answered, Result
-from daemon.intake.command import write_answer
-from daemon.intake.pdu import message
+from daemon.intake.association.associate import Answered, Result
+from daemon.intake.association.command import write_answer
+from daemon.intake.association.pdu import message
 from daemon.settings import WebDestination
 from tests.archives.archive import FIND, HostileArchive
-from tests.office import Office
-from tests.raw import element
+from tests.support.office import Office
+from tests.support.raw import element
 
 C_FIND = 0x0020
 SHOWS, SHOWS_ANOTHER, SHOWS_NOTHING = "shows", "shows another", "shows nothing"

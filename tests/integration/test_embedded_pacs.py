@@ -1,8 +1,8 @@
 """The archive that stands in where Orthanc is not installed."""
 
-from tests.objects import EXAM, save_all, study_of
-from tests.peers import running_pacs
-from tests.phantoms import wrist
+from tests.support.objects import EXAM, save_all, study_of
+from tests.support.peers import running_pacs
+from tests.support.phantoms import wrist
 
 
 def test_embedded_archives_pass_a_study_on_unchanged(tmp_path):

@@ -11,7 +11,7 @@ import torch
 from daemon.ledger.ledger import Ledger
 from daemon.operate.bench import bench
 from daemon.reading.decoding.film import decode
-from daemon.reading.sessions import Session
+from daemon.reading.device.sessions import Session
 from daemon.reading.wiring import build_guard
 from daemon.records import Instance, Job
 from daemon.settings import Reading
@@ -21,9 +21,9 @@ from model.gradcam import GradCam
 from model.networks.registry import build_network
 from model.package import load_package
 from model.pixels import prepare
-from tests import phantoms
-from tests.objects import EXAM, dx, save
-from tests.opening import reader
+from tests.support import phantoms
+from tests.support.objects import EXAM, dx, save
+from tests.support.opening import reader
 from tests.unit.export.conftest import checkpoint_of
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from daemon.ledger.inputs import Inputs
+from daemon.ledger.jobs.inputs import Inputs
 from daemon.records import Note, Reason
 from tests.cases import films, hostile, studies
 from tests.cases.films import film, study_uid
 from tests.cases.site import at_once, rejected, running_site, texts
-from tests.processes import PeakMemory, decoders
-from tests.tools import validation_errors, wait_until
+from tests.support.processes import PeakMemory, decoders
+from tests.support.tools import validation_errors, wait_until
 
 POINTS = {
     "finding": "fracture",

@@ -17,14 +17,14 @@ import pytest
 from daemon.clock import Chronometer
 from daemon.delivery.outbox import Courier
 from daemon.guarded import guarded
-from daemon.ledger.decisions import Decisions
+from daemon.ledger.jobs.decisions import Decisions
 from daemon.settings import Delivery as Patience
 from tests.archives.archive import HostileArchive, stores
 from tests.archives.behaviours import BEHAVIOURS, EXPECTED, PENDING
-from tests.objects import dx, save
-from tests.office import START, STUDY, Office, calling
-from tests.processes import status
-from tests.tools import wait_until
+from tests.support.objects import dx, save
+from tests.support.office import START, STUDY, Office, calling
+from tests.support.processes import status
+from tests.support.tools import wait_until
 
 QUICK = Patience(first_delay_s=0.2, max_delay_s=0.5, timeout_s=1.0, give_up_after_s=1e6)
 LARGE = 4 * 1024 * 1024

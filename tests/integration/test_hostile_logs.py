@@ -10,8 +10,8 @@ import pytest
 from daemon import logs
 from daemon.quota import Quota
 from tests.benchmarks.blast import Peer, associate_rq
-from tests.receiving import LIMITS, House
-from tests.tools import wait_until
+from tests.support.receiving import LIMITS, House
+from tests.support.tools import wait_until
 
 VERIFICATION = {("1.2.840.10008.1.1", "1.2.840.10008.1.2"): 1}
 HOSTILE, HONEST = "127.0.0.2", "127.0.0.1"
@@ -71,8 +71,8 @@ def test_a_hostile_peer_makes_a_few_lines_and_then_a_count(tmp_path, written):
 BROKEN_LISTENER = """
 import socket, threading
 from daemon import logs
-from daemon.intake.connections import Connections
-from daemon.intake.listener import Listener
+from daemon.intake.association.connections import Connections
+from daemon.intake.association.listener import Listener
 
 
 class Broken(socket.socket):

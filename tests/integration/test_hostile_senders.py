@@ -14,8 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.sop_class import Verification
 
-from daemon.intake.negotiate import MAX_REQUEST_BYTES
-from daemon.intake.pdu import Rejection, reject
+from daemon.intake.association.negotiate import MAX_REQUEST_BYTES
+from daemon.intake.association.pdu import Rejection, reject
 from tests.benchmarks.blast import (
     Item,
     Peer,
@@ -26,9 +26,9 @@ from tests.benchmarks.blast import (
     store_command,
     store_pdus,
 )
-from tests.objects import dx
-from tests.receiving import LIMITS, PICTURE, House, raw
-from tests.tools import wait_until
+from tests.support.objects import dx
+from tests.support.receiving import LIMITS, PICTURE, House, raw
+from tests.support.tools import wait_until
 
 QUICK = LIMITS.model_copy(
     update={

@@ -7,14 +7,14 @@ import pytest
 
 from daemon import outcome
 from daemon.reading.decoding.film import decode
-from daemon.reading.sessions import Session
+from daemon.reading.device.sessions import Session
 from model.package import load_package, probabilities
 from model.pixels import prepare
-from tests import phantoms
-from tests.node import PACKAGE
-from tests.objects import save
-from tests.oddities import ODDITIES, plain
-from tests.wrap import grey
+from tests.support import phantoms
+from tests.support.node import PACKAGE
+from tests.support.objects import save
+from tests.support.oddities import ODDITIES, plain
+from tests.support.wrap import grey
 
 ALIKE = 1e-3
 """Probabilities may differ by this much."""

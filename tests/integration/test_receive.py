@@ -19,10 +19,10 @@ from pynetdicom import build_context
 from pynetdicom.sop_class import Verification
 
 from daemon.identity import MANUFACTURER, derived_uid
-from daemon.intake.admit import Offer
-from tests.objects import Exam, Patient, cr, dx, save
-from tests.receiving import LIMITS, PICTURE, House, raw
-from tests.tools import storescu, tool
+from daemon.intake.store.admit import Offer
+from tests.support.objects import Exam, Patient, cr, dx, save
+from tests.support.receiving import LIMITS, PICTURE, House, raw
+from tests.support.tools import storescu, tool
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from pynetdicom.sop_class import Verification
 
 from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
-from tests.objects import dx
-from tests.receiving import LIMITS, PICTURE, House, LedgerAway, raw
-from tests.tools import wait_until
+from tests.support.objects import dx
+from tests.support.receiving import LIMITS, PICTURE, House, LedgerAway, raw
+from tests.support.tools import wait_until
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
 from daemon.clock import utc_now
-from daemon.ledger.queue import Queue
+from daemon.ledger.jobs.queue import Queue
 from daemon.operate.upkeep import Upkeep
 from daemon.settings import Assembly
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
-from tests.fakes import FrozenClock
-from tests.objects import Exam, dx
-from tests.opening import describe_here
-from tests.receiving import LIMITS, PICTURE, House, raw
-from tests.tools import wait_until
+from tests.support.fakes import FrozenClock
+from tests.support.objects import Exam, dx
+from tests.support.opening import describe_here
+from tests.support.receiving import LIMITS, PICTURE, House, raw
+from tests.support.tools import wait_until
 
 
 def children():

@@ -10,9 +10,9 @@ from pynetdicom.sop_class import Verification
 
 from daemon.errors import Misconfigured
 from tests.benchmarks.blast import Peer
-from tests.certificates import authority, signed
-from tests.receiving import LIMITS, House
-from tests.tools import tool
+from tests.support.certificates import authority, signed
+from tests.support.receiving import LIMITS, House
+from tests.support.tools import tool
 
 pytestmark = pytest.mark.skipif(tool("openssl") is None, reason="needs openssl")
 

@@ -10,13 +10,13 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
 from pydicom.uid import ExplicitVRLittleEndian
 
 from daemon import outcome
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import Queue
 from daemon.logs import study_key
 from daemon.records import Arrival, Category, ImageReading, ModelIdentity, Reason, StudyReading
 from daemon.settings import Destination
 from model.package import FindingSpec
-from tests.node import ROOT, fast_settings, settings_text
+from tests.support.node import ROOT, fast_settings, settings_text
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 PEER = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)

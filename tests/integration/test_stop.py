@@ -13,12 +13,12 @@ import pytest
 from daemon.settings import Place
 from tests.archives.archive import HostileArchive, stores
 from tests.archives.behaviours import BEHAVIOURS
-from tests.fakes import Modality
-from tests.node import running_daemon
-from tests.objects import Exam, Patient, study_of
-from tests.phantoms import wrist
-from tests.processes import decoders
-from tests.tools import wait_until
+from tests.support.fakes import Modality
+from tests.support.node import running_daemon
+from tests.support.objects import Exam, Patient, study_of
+from tests.support.phantoms import wrist
+from tests.support.processes import decoders
+from tests.support.tools import wait_until
 
 HANGING = (
     "mute-after-connect",

@@ -7,11 +7,11 @@ from dataclasses import replace
 from daemon import service
 from daemon.ledger.overview import study_states
 from daemon.settings import load
-from tests.node import fast_settings, settings_text
-from tests.objects import EXAM, save_all, study_of
-from tests.peers import running_pacs
-from tests.phantoms import wrist
-from tests.tools import wait_until
+from tests.support.node import fast_settings, settings_text
+from tests.support.objects import EXAM, save_all, study_of
+from tests.support.peers import running_pacs
+from tests.support.phantoms import wrist
+from tests.support.tools import wait_until
 
 AN_HOUR_S = 3600.0
 QUIET_S = 1.0

@@ -5,12 +5,12 @@ from random import Random
 import pytest
 from pydicom.uid import UID
 
-from daemon.intake.admit import Admitted, Offer, Refused, admit
-from tests.elements import Element, join, split
-from tests.encodings import LOSSLESS_SYNTAXES
-from tests.mutations import CANARIES, ON_ELEMENTS, ON_STREAMS, inflate_to_much, nest
-from tests.objects import uid
-from tests.recordings import drawn, mutated
+from daemon.intake.store.admit import Admitted, Offer, Refused, admit
+from tests.support.elements import Element, join, split
+from tests.support.encodings import LOSSLESS_SYNTAXES
+from tests.support.mutations import CANARIES, ON_ELEMENTS, ON_STREAMS, inflate_to_much, nest
+from tests.support.objects import uid
+from tests.support.recordings import drawn, mutated
 
 STUDY, INSTANCE = uid("study"), uid("instance")
 SEEDS = range(8)

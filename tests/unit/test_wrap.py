@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
-from tests.encodings import LOSSLESS_SYNTAXES, encoded
-from tests.objects import Exam, Patient, cr, dx, save, save_all, study_of
-from tests.phantoms import chest, wrist
-from tests.stored import Pixels
-from tests.tools import validation_errors
-from tests.wrap import studies_in
+from tests.support.encodings import LOSSLESS_SYNTAXES, encoded
+from tests.support.objects import Exam, Patient, cr, dx, save, save_all, study_of
+from tests.support.phantoms import chest, wrist
+from tests.support.stored import Pixels
+from tests.support.tools import validation_errors
+from tests.support.wrap import studies_in
 
 COLUMNS = (
     "file",

@@ -9,7 +9,7 @@ from daemon.clock import Chronometer
 from daemon.errors import Unavailable
 from daemon.guarded import Loop, at_once_again, ringing
 from daemon.wake import Bell
-from tests.tools import wait_until
+from tests.support.tools import wait_until
 
 AN_HOUR_S = 3600.0
 

@@ -6,7 +6,7 @@ from export.trace import export_checkpoint
 from export.wish import Wish
 from model import checkpoint
 from model.package import load_package
-from tests.films import plan_tree, write_films
+from tests.support.films import plan_tree, write_films
 from training.examples import read_manifest
 from training.learn import learn
 from training.plan import Plan

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from daemon.reading.sessions import Session
+from daemon.reading.device.sessions import Session
 from export import onnx as export_onnx
 from model import checkpoint
 from model.package import load_package

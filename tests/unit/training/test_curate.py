@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.films import draw
+from tests.support.films import draw
 from training import curate
 from training.curate import (
     SHARES,

@@ -11,7 +11,7 @@ import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from model import checkpoint
-from tests.films import plan_tree, write_films
+from tests.support.films import plan_tree, write_films
 from training import assess, ensemble, heat, infer, pointing, tune
 from training.answers import HeadAnswers
 from training.decision import decide, scores_of

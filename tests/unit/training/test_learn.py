@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from model import checkpoint
-from tests.films import plan_tree, write_films
+from tests.support.films import plan_tree, write_films
 from training.answers import answer_films
 from training.config import RecipeError
 from training.geometry import Films

@@ -8,7 +8,7 @@ from model import checkpoint
 from model.networks.grey import make_grey
 from model.networks.pim import Pim, PimConfig
 from model.networks.pretrained import load_backbone
-from tests.films import KINDS, plan_tree, write_films
+from tests.support.films import KINDS, plan_tree, write_films
 from training.changes import blend, cut
 from training.learn import build, learn
 from training.losses import label_loss

@@ -8,7 +8,7 @@ import yaml
 
 from model.networks.pim import PimOutput
 from model.networks.selector import Selection
-from tests.films import plan_tree, write_films
+from tests.support.films import plan_tree, write_films
 from training import compare, order
 from training.changes import change, mix
 from training.config import LossSection, RecipeError

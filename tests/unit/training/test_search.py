@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from model import checkpoint
-from tests.films import draw, plan_tree, write_films
-from tests.postgres import binaries, running_postgres
+from tests.support.films import draw, plan_tree, write_films
+from tests.support.postgres import binaries, running_postgres
 from training import tune
 
 SPACE = "optimiser.lr: {low: 1.0e-4, high: 1.0e-2, log: true}\n"

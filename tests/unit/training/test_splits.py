@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.films import KINDS, draw, plan_tree, write_films
+from tests.support.films import KINDS, draw, plan_tree, write_films
 from training.examples import DataError, Example, read_folders, read_manifest
 from training.plan import Plan
 from training.splits import (

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from tests.films import draw, plan_tree, write_films
+from tests.support.films import draw, plan_tree, write_films
 from training import assess, compare, evaluate, infer, train
 from training.answers import ANSWER, HeadAnswers
 from training.examples import STRATA, Example

@@ -1,7 +1,7 @@
 """Where each file lies: several hosts on one ledger, each with a state folder of its own.
 
 A ledger in the state folder knows no places: its rows keep none. In one that hosts share, rows of
-before lie nowhere until a host that has their files starts and says so (`daemon.ledger.places`).
+before lie nowhere until a host that has their files starts and says so (`daemon.ledger.hosts.places`).
 """
 
 from collections.abc import Sequence

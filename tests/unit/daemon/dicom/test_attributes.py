@@ -7,7 +7,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.source import Whole
-from tests.raw import element, sequence, text
+from tests.support.raw import element, sequence, text
 
 UTF8 = text("SpecificCharacterSet", "ISO_IR 192")
 

@@ -7,9 +7,9 @@ from pydicom import DataElement, Dataset, config
 
 from daemon.dicom.agreement import issued_under
 from daemon.dicom.values import date_text, uid_text
-from tests.headers import header_of
-from tests.objects import dx
-from tests.phantoms import wrist
+from tests.support.headers import header_of
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pydicom.uid import (
 from pynetdicom.dsutils import encode, split_dataset
 
 from daemon.dicom.source import Oversized, Unreadable
-from daemon.intake.admit import read_names
-from tests.objects import dx
+from daemon.intake.store.admit import read_names
+from tests.support.objects import dx
 
 SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
 PICTURE = np.arange(64, dtype=np.uint16).reshape(8, 8)

@@ -8,10 +8,10 @@ from pydicom.sr.codedict import codes
 from daemon.dicom import views
 from daemon.dicom.header import Header
 from daemon.dicom.parse import read_header
-from tests.headers import header_of
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.raw import element, sequence, text, write
+from tests.support.headers import header_of
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.raw import element, sequence, text, write
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pynetdicom.dsutils import encode
 
 from daemon.dicom.status import Status
 from daemon.identity import MANUFACTURER, PRODUCT, derived_uid
-from daemon.intake.admit import (
+from daemon.intake.store.admit import (
     ANALYSED_SOP_CLASSES,
     Admitted,
     Ignored,
@@ -24,7 +24,7 @@ from daemon.intake.admit import (
     Refused,
     admit,
 )
-from tests.objects import Exam, Patient, cr, dx
+from tests.support.objects import Exam, Patient, cr, dx
 
 PICTURE = np.zeros((8, 8), np.uint16)
 LIMIT = 1 << 20

@@ -8,8 +8,8 @@ from threading import Event
 import pytest
 
 from daemon.errors import Unavailable
-from daemon.intake.commit import Committer
-from daemon.intake.spool import Spool
+from daemon.intake.store.commit import Committer
+from daemon.intake.store.spool import Spool
 from daemon.ledger.ledger import Ledger
 from daemon.records import Arrival, Receipt
 

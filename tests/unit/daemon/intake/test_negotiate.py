@@ -7,10 +7,10 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC
 
-from daemon.intake.associate import Unintelligible
-from daemon.intake.contexts import Supported, is_storage
-from daemon.intake.negotiate import MAX_REQUEST_BYTES, Accepted, Negotiator, Refusal
-from daemon.intake.pdu import Rejection
+from daemon.intake.association.associate import Unintelligible
+from daemon.intake.association.contexts import Supported, is_storage
+from daemon.intake.association.negotiate import MAX_REQUEST_BYTES, Accepted, Negotiator, Refusal
+from daemon.intake.association.pdu import Rejection
 
 VERIFICATION, CR = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.1"
 COMMITMENT, FIND = "1.2.840.10008.1.20.1", "1.2.840.10008.5.1.4.1.2.2.1"

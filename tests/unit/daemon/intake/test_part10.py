@@ -8,8 +8,8 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, JPEGLSLossless
 
 from daemon.dicom.source import Unreadable
 from daemon.identity import IMPLEMENTATION_CLASS_UID
-from daemon.intake.admit import Offer
-from daemon.intake.part10 import file_start, offer_of
+from daemon.intake.store.admit import Offer
+from daemon.intake.store.part10 import file_start, offer_of
 
 OFFER = Offer(DigitalXRayImageStorageForPresentation, "1.2.3.4", JPEGLSLossless, b"")
 

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from daemon.intake.quarantine import ACKNOWLEDGED, Quarantine
-from daemon.intake.spool import Spool, digest_of
-from tests.objects import dx
-from tests.receiving import LIMITS, PICTURE, House, raw
+from daemon.intake.store.quarantine import ACKNOWLEDGED, Quarantine
+from daemon.intake.store.spool import Spool, digest_of
+from tests.support.objects import dx
+from tests.support.receiving import LIMITS, PICTURE, House, raw
 
 BLOCK = 4096
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from daemon.intake.spool import Spool, digest_of, orphans
+from daemon.intake.store.spool import Spool, digest_of, orphans
 
 
 @pytest.fixture

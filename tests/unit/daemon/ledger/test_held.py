@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from daemon.errors import Rejected
-from daemon.ledger.decisions import Decisions, Done
+from daemon.ledger.jobs.decisions import Decisions, Done
 from daemon.ledger.overview import study_states
 from daemon.ledger.retention import Retention
 from daemon.records import HELD, Category, Reason

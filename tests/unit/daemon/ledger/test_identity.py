@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from daemon.dicom.header import Header
-from daemon.ledger.decisions import Decisions
 from daemon.ledger.deliveries import Deliveries
-from daemon.ledger.inputs import Inputs
-from daemon.ledger.leases import Leases
+from daemon.ledger.jobs.decisions import Decisions
+from daemon.ledger.jobs.inputs import Inputs
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.standing import WITHDRAWAL
 from daemon.ledger.overview import study_states
-from daemon.ledger.standing import WITHDRAWAL
 from daemon.ledger.withdrawals import Withdrawals
 from daemon.records import Category, Reason
 from tests.unit.daemon.ledger.test_ledger import (  # noqa: F401  # fixtures

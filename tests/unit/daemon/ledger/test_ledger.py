@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, select
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.deliveries import Deliveries
-from daemon.ledger.leases import Leases
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, study_states
-from daemon.ledger.queue import Queue
 from daemon.ledger.schema import MIGRATIONS, bring_up_to_date
 from daemon.ledger.tables import Base
 from daemon.records import (

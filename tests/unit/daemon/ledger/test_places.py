@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import create_engine, select, update
 
 from daemon.errors import Rejected
-from daemon.ledger.adoption import Adoption
-from daemon.ledger.decisions import Decisions
 from daemon.ledger.deliveries import Deliveries
-from daemon.ledger.inputs import Inputs
+from daemon.ledger.hosts.adoption import Adoption
+from daemon.ledger.hosts.places import Places
+from daemon.ledger.jobs.decisions import Decisions
+from daemon.ledger.jobs.inputs import Inputs
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
-from daemon.ledger.places import Places
 from daemon.ledger.promises import Promises
-from daemon.ledger.queue import Queue
 from daemon.ledger.retention import Retention
 from daemon.ledger.tables import InstanceRow, JobRow, ResultRow
 from daemon.operate.adopt import adopt as adopt_folder

@@ -1,7 +1,7 @@
 """What the ledger keeps of readings: the newest finished one of each study, with its scores."""
 
-from daemon.ledger.decisions import Decisions, Done
-from daemon.ledger.readings import StoredReading, stored_readings
+from daemon.ledger.jobs.decisions import Decisions, Done
+from daemon.ledger.jobs.readings import StoredReading, stored_readings
 from daemon.records import Category, FindingScore, Reason
 from tests.unit.daemon.ledger.test_ledger import (  # noqa: F401  # fixtures
     LEASE,

@@ -9,8 +9,8 @@ from alembic.config import Config
 from sqlalchemy import select, text
 
 from daemon.dicom.header import Header
-from daemon.ledger.decisions import Decisions, Done
-from daemon.ledger.inputs import Inputs, inputs_digest
+from daemon.ledger.jobs.decisions import Decisions, Done
+from daemon.ledger.jobs.inputs import Inputs, inputs_digest
 from daemon.ledger.overview import study_states
 from daemon.ledger.retention import Retention
 from daemon.ledger.schema import MIGRATIONS, bring_up_to_date

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from daemon.ledger.commitments import Commitments
-from daemon.ledger.decisions import Decisions, Done
 from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.jobs.decisions import Decisions, Done
+from daemon.ledger.jobs.queue import URGENT
 from daemon.ledger.overview import backlog, oldest
 from daemon.ledger.promises import Promises
-from daemon.ledger.queue import URGENT
 from daemon.ledger.retention import Retention
 from daemon.logs import study_key
 from daemon.records import Category, Reason

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from daemon.ledger.commitments import Commitments
-from daemon.ledger.decisions import Decisions
+from daemon.ledger.jobs.decisions import Decisions
 from daemon.ledger.promises import Promises
 from daemon.ledger.pulls import Pulls
 from daemon.ledger.waits import LONGEST_WAIT, wait_no_more

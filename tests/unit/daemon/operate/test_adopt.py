@@ -9,9 +9,9 @@ import pytest
 from daemon.clock import utc_now
 from daemon.errors import Misconfigured, Rejected
 from daemon.ledger.deliveries import Deliveries
+from daemon.ledger.hosts.places import Places
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.places import Places
-from daemon.ledger.queue import Queue
 from daemon.operate.adopt import LISTEN_FOR_S, adopt
 from daemon.place import Place
 from daemon.state_lock import StateLock

@@ -9,14 +9,14 @@ from sqlalchemy import event
 from typing_extensions import override
 
 from daemon.errors import Unavailable
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import Queue
 from daemon.operate.upkeep import Upkeep
 from daemon.records import Arrival, Reason
 from daemon.settings import Assembly
-from tests.fakes import FrozenClock
-from tests.objects import Exam, Patient, dx, save
-from tests.opening import describe_here
+from tests.support.fakes import FrozenClock
+from tests.support.objects import Exam, Patient, dx, save
+from tests.support.opening import describe_here
 
 LEASE = timedelta(seconds=60)
 

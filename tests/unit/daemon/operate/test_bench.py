@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 from daemon.__main__ import app
 from daemon.operate.bench import Bench, bench, latency_ms, rate
 from daemon.operate.chart import Line, draw
-from daemon.reading.pace import Pace
+from daemon.reading.device.pace import Pace
 from daemon.settings import Reading
 from model.package import write_package
-from tests.graphs import tiny_manifest, write_graph
-from tests.node import settings_text
+from tests.support.graphs import tiny_manifest, write_graph
+from tests.support.node import settings_text
 
 
 @pytest.fixture

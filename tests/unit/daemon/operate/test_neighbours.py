@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from daemon.ledger.hosts.places import Places
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.places import Places
-from daemon.ledger.queue import Queue
 from daemon.operate.neighbours import BEAT_INTERVAL_S, SILENT_AFTER_S, Neighbours
 from daemon.operate.upkeep import Upkeep
 from daemon.place import Place
 from daemon.settings import Assembly
-from tests.fakes import FrozenClock
+from tests.support.fakes import FrozenClock
 from tests.unit.daemon.ledger.test_ledger import LEASE, arrival
 from tests.unit.daemon.ledger.test_places import EAST, WEST
 

@@ -9,8 +9,8 @@ from daemon.ledger.retention import Retention
 from daemon.operate.purge import DAY_S, Purge, discard_half_results
 from daemon.settings import Place
 from daemon.settings import Retention as Terms
-from tests.fakes import FrozenClock
-from tests.office import START, Office
+from tests.support.fakes import FrozenClock
+from tests.support.office import START, Office
 
 YEAR_S = 365 * DAY_S
 

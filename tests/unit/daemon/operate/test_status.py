@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import Queue
 from daemon.operate.status import status_of
 from daemon.settings import Place, Receiver, Settings
-from tests.fakes import FrozenClock
-from tests.receiving import PACS
+from tests.support.fakes import FrozenClock
+from tests.support.receiving import PACS
 from tests.unit.daemon.ledger.test_ledger import one_job
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.ledger.leases import Leases
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.queue import Queue
 from daemon.operate.leases import LeaseWatch
 from daemon.operate.upkeep import Upkeep
 from daemon.records import Arrival
 from daemon.settings import Assembly
-from tests.fakes import FrozenClock
+from tests.support.fakes import FrozenClock
 
 HOUR, YEAR = 3600.0, 365 * 86400.0
 LEASE = timedelta(seconds=60)

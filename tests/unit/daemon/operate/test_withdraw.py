@@ -5,19 +5,19 @@ from datetime import timedelta
 import pytest
 
 from daemon.errors import Rejected
-from daemon.ledger.decisions import Decisions
+from daemon.ledger.jobs.decisions import Decisions
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog
-from daemon.ledger.queue import Queue
 from daemon.operate.withdraw import withdraw
 from daemon.records import Arrival
 from daemon.results.build import build_results
+from daemon.results.document.withdrawal import Why
 from daemon.results.outbox import write
-from daemon.results.withdrawal import Why
 from daemon.settings import Report
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import READ_AT, image_reading, study_reading
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import READ_AT, image_reading, study_reading
 
 DESTINATIONS = ("pacs", "archive")
 SERIES = 9001

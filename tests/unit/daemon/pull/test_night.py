@@ -11,12 +11,12 @@ from daemon.identity import derived_uid
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
 from daemon.operate.fetching import Pace, fetch_all
-from daemon.peers import Pull
 from daemon.pull.criteria import Criteria, Part, Series
 from daemon.pull.fetch import LEASE, MAX_ATTEMPTS, Fetcher
 from daemon.pull.night import Night, criteria_for, is_inside
 from daemon.records import Arrival
-from tests.fakes import FrozenClock
+from daemon.settings.peers import Pull
+from tests.support.fakes import FrozenClock
 
 DX, SC = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 OWN = derived_uid("a result")

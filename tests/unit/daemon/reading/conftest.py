@@ -3,7 +3,7 @@
 import pytest
 
 from model.package import write_package
-from tests.graphs import tiny_manifest, write_graph
+from tests.support.graphs import tiny_manifest, write_graph
 
 
 @pytest.fixture

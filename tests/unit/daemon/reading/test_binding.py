@@ -6,12 +6,12 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from daemon.errors import Misconfigured, Unavailable
-from daemon.reading.binding import Bound, create
-from daemon.reading.providers import CPU, CUDA, DEVICES, TENSORRT, device, on_gpu
-from daemon.reading.sessions import PREDICTED, Session
+from daemon.reading.device.binding import Bound, create
+from daemon.reading.device.providers import CPU, CUDA, DEVICES, TENSORRT, device, on_gpu
+from daemon.reading.device.sessions import PREDICTED, Session
 from daemon.reading.wiring import open_session
 from daemon.settings import Reading
-from tests.graphs import SIZE
+from tests.support.graphs import SIZE
 
 CANNOT_CAPTURE = Fail(
     "[ONNXRuntimeError] : 1 : FAIL : This session cannot use the graph capture feature as "

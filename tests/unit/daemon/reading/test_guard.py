@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 from daemon.__main__ import app
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
+from daemon.reading.device.guard import Guard, Offline
+from daemon.reading.device.providers import CPU, CUDA
+from daemon.reading.device.sessions import PREDICTED, Session
 from daemon.reading.flags import split_flags
-from daemon.reading.guard import Guard, Offline
-from daemon.reading.providers import CPU, CUDA
-from daemon.reading.sessions import PREDICTED, Session
 from daemon.settings import Reading
 from model.package import write_package
-from tests.graphs import SIZE, tiny_manifest, write_graph
-from tests.node import settings_text
+from tests.support.graphs import SIZE, tiny_manifest, write_graph
+from tests.support.node import settings_text
 
 NO_MEMORY = RuntimeException(
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv "

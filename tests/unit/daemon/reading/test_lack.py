@@ -6,17 +6,17 @@ from itertools import pairwise
 import pytest
 
 from daemon.errors import Strained, Unavailable
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import put_off, study_states
-from daemon.ledger.queue import Queue
+from daemon.reading.device.providers import OutOfMemory
 from daemon.reading.lack import LONGEST_S, MOST_ALONE
-from daemon.reading.providers import OutOfMemory
 from daemon.reading.worker import Worker
 from daemon.records import Arrival
 from daemon.settings import Reading
-from tests import opening, phantoms
-from tests.fakes import FrozenClock
-from tests.objects import dx, save
+from tests.support import opening, phantoms
+from tests.support.fakes import FrozenClock
+from tests.support.objects import dx, save
 from tests.unit.daemon.reading.test_read import ConstantNetwork, package  # noqa: F401  # fixture
 
 FULL = Unavailable("outbox: No space left on device")

@@ -11,23 +11,23 @@ import pytest
 
 from daemon.clock import Chronometer, utc_now
 from daemon.errors import Unavailable
-from daemon.ledger.leases import Leases
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
-from daemon.ledger.queue import Queue
 from daemon.operate.leases import LeaseWatch
-from daemon.reading.guard import Offline
+from daemon.reading.device.guard import Offline
+from daemon.reading.device.sessions import NetworkOutput
 from daemon.reading.pipeline import Pipeline
-from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker
 from daemon.records import Arrival
 from daemon.settings import Reading
 from model.package import write_package
-from tests import opening, phantoms
-from tests.fakes import FrozenClock
-from tests.graphs import tiny_manifest, write_graph
-from tests.objects import dx, save
-from tests.tools import wait_until
+from tests.support import opening, phantoms
+from tests.support.fakes import FrozenClock
+from tests.support.graphs import tiny_manifest, write_graph
+from tests.support.objects import dx, save
+from tests.support.tools import wait_until
 
 STUDIES = 12
 AN_HOUR_S = 3600.0

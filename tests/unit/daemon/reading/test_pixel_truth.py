@@ -11,14 +11,14 @@ from PIL import Image
 from pydicom import Dataset
 
 from daemon.reading.decoding.film import decode
-from daemon.reading.sessions import Session
+from daemon.reading.device.sessions import Session
 from model.package import load_package, probabilities
 from model.pixels import prepare, to_unit
-from tests import phantoms
-from tests.encodings import LOSSLESS_SYNTAXES, encoded
-from tests.node import PACKAGE
-from tests.objects import cr, dx, save
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.encodings import LOSSLESS_SYNTAXES, encoded
+from tests.support.node import PACKAGE
+from tests.support.objects import cr, dx, save
+from tests.support.stored import Pixels
 from training.data import Film, load_pictures, read_radiograph
 
 ALIKE = 1e-3

@@ -8,21 +8,21 @@ import pytest
 
 from daemon.dicom.parse import read_header
 from daemon.errors import Unavailable
-from daemon.ledger.leases import Leases
+from daemon.ledger.jobs.leases import Leases
+from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
-from daemon.ledger.queue import Queue
+from daemon.reading.device.sessions import NetworkOutput
 from daemon.reading.refused import NotReadable
 from daemon.reading.sandbox import Decoders
-from daemon.reading.sessions import NetworkOutput
 from daemon.reading.worker import Worker
 from daemon.records import Arrival, Category, Instance, Job, Reason
 from daemon.settings import Reading
 from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
 from model.pixels import CONTRACT_VERSION, PixelProfile
-from tests import opening, phantoms
-from tests.fakes import FrozenClock
-from tests.objects import EXAM, Patient, dx, save
+from tests.support import opening, phantoms
+from tests.support.fakes import FrozenClock
+from tests.support.objects import EXAM, Patient, dx, save
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 

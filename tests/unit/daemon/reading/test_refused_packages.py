@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 from model.package import CARD_FILE, GRAPH_FILE, MANIFEST_FILE, hash_file, write_package
-from tests.graphs import tiny_manifest, write_graph
-from tests.node import ROOT, settings_text
+from tests.support.graphs import tiny_manifest, write_graph
+from tests.support.node import ROOT, settings_text
 
 
 @dataclass

@@ -14,10 +14,10 @@ from daemon.reading.refused import NotReadable
 from daemon.reading.sandbox import Decoder, Decoders
 from daemon.records import Reason
 from daemon.settings import Reading
-from tests import phantoms
-from tests.objects import dx, save
-from tests.opening import decode_here
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.objects import dx, save
+from tests.support.opening import decode_here
+from tests.support.stored import Pixels
 
 
 @pytest.fixture

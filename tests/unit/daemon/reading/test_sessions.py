@@ -5,10 +5,10 @@ import onnxruntime as ort
 import pytest
 
 from daemon.errors import Misconfigured, Unavailable
-from daemon.reading.providers import CPU, CUDA, confirmed, is_missed
-from daemon.reading.sessions import PREDICTED, Session
+from daemon.reading.device.providers import CPU, CUDA, confirmed, is_missed
+from daemon.reading.device.sessions import PREDICTED, Session
 from model.package import write_package
-from tests.graphs import SIZE, tiny_manifest, write_graph
+from tests.support.graphs import SIZE, tiny_manifest, write_graph
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from daemon.dicom.grey import Grey, Rescale, Table, Window
 from daemon.dicom.parse import read_header
 from daemon.records import Category, ImageReading, Note, PredecessorObject, Reason
 from daemon.results.build import build_results
+from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write
-from daemon.results.withdrawal import Why, rejection_note
 from daemon.settings import Report
 from model.package import FindingSpec
 from model.pixels import Radiograph, prepare
-from tests.readings import PROFILE, READ_AT, bump, study_reading
-from tests.strategies import files, uids, write_file
-from tests.tools import tool
+from tests.support.readings import PROFILE, READ_AT, bump, study_reading
+from tests.support.strategies import files, uids, write_file
+from tests.support.tools import tool
 
 EXAMPLES = int(os.environ.get("WRISTD_EXAMPLES", "200"))
 SIDE = 64

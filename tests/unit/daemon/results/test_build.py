@@ -13,14 +13,14 @@ from pydicom.datadict import tag_for_keyword
 from daemon.identity import is_own_uid
 from daemon.records import PredecessorObject, Reason
 from daemon.results.build import build_results
-from daemon.results.heat import degenerate_maps
+from daemon.results.picture.heat import degenerate_maps
 from daemon.results.validate import InvalidResult, check, checked
 from daemon.settings import Report
-from tests.headers import header_of
-from tests.objects import Exam, Patient, dx
-from tests.phantoms import wrist
-from tests.readings import READ_AT, image_reading, study_reading, unread, with_digest
-from tests.tools import tool
+from tests.support.headers import header_of
+from tests.support.objects import Exam, Patient, dx
+from tests.support.phantoms import wrist
+from tests.support.readings import READ_AT, image_reading, study_reading, unread, with_digest
+from tests.support.tools import tool
 
 SMALL_MM = 0.4
 REPORT = Report()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.golden_images import FOLDER, pictures
+from tests.support.golden_images import FOLDER, pictures
 
 NEAR = 24
 """Palette and font rendering move a value by less than this."""

@@ -6,16 +6,16 @@ import pytest
 from PIL import ImageFont
 
 from daemon.records import Category, Note, Reason
-from daemon.results import sheet
-from daemon.results.instance import Basis
+from daemon.results.document.instance import Basis
 from daemon.results.language import ENGLISH, Language, table
-from daemon.results.summary import summary
+from daemon.results.picture import sheet
+from daemon.results.picture.summary import summary
 from daemon.results.wording import impression
 from daemon.settings import Report
 from model.findings import FINDINGS
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import bump, image_reading, study_reading, unread
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import bump, image_reading, study_reading, unread
 
 LANGUAGES = ("de", "fr", "fi", "es")
 BRACES = re.compile(r"\{\w+\}")

@@ -16,10 +16,10 @@ from daemon.results.build import build_results
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write, write_as_it_is
 from daemon.settings import Report
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, study_reading, unread
-from tests.tools import run_tool, tool, validation_errors
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, study_reading, unread
+from tests.support.tools import run_tool, tool, validation_errors
 
 CLASSES = [Comprehensive3DSRStorage, ComprehensiveSRStorage]
 PA, LATERAL = (dx(wrist("PA", spacing_mm=0.8), number=number) for number in (1, 2))

@@ -9,8 +9,8 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
 from daemon.dicom.grey import Grey, Rescale, Table, Window
-from daemon.results.instance import file_meta
-from daemon.results.luts import add_grey
+from daemon.results.document.instance import file_meta
+from daemon.results.picture.luts import add_grey
 
 VALUES = np.arange(-10, 300)
 

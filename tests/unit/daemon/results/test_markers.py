@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from daemon.results.annotate import annotated_copy
-from daemon.results.frame import plain_copy
-from daemon.results.grey import grey_picture
-from daemon.results.heat import heat_map
-from daemon.results.instance import Basis
-from daemon.results.markers import markers
+from daemon.results.document.instance import Basis
+from daemon.results.picture.annotate import annotated_copy
+from daemon.results.picture.frame import plain_copy
+from daemon.results.picture.grey import grey_picture
+from daemon.results.picture.heat import heat_map
+from daemon.results.picture.markers import markers
 from daemon.results.region import Box
 from daemon.settings import Report
 from model.pixels import Radiograph
-from tests.objects import dx
-from tests.phantoms import FILM_MM, chest, wrist
-from tests.readings import image_reading, study_reading
+from tests.support.objects import dx
+from tests.support.phantoms import FILM_MM, chest, wrist
+from tests.support.readings import image_reading, study_reading
 
 LETTER_MM = {"L": (8.1, 87.1, 14.9, 98.9), "R": (84.1, 87.1, 91.5, 98.9)}
 """Left, top, right and bottom of the drawn letters, on a film of FILM_MM."""

@@ -7,15 +7,15 @@ import pytest
 
 from daemon.records import Note, Reason
 from daemon.results.build import build_results
-from daemon.results.instance import Basis
-from daemon.results.summary import HEIGHT, WIDTH, summary
+from daemon.results.document.instance import Basis
+from daemon.results.picture.summary import HEIGHT, WIDTH, summary
 from daemon.results.wording import impression
 from daemon.settings import Report
 from model.findings import FINDINGS
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, study_reading, unread
-from tests.tools import tool, validation_errors
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, study_reading, unread
+from tests.support.tools import tool, validation_errors
 
 BOTTOM_OF_TEXT = 780
 

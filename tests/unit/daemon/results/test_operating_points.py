@@ -7,17 +7,17 @@ from pydicom import dcmread
 from sqlalchemy import select
 
 from daemon import outcome
-from daemon.ledger.decisions import Decisions, Done
+from daemon.ledger.jobs.decisions import Decisions, Done
 from daemon.ledger.tables import JobRow, ScoreRow
 from daemon.records import Category
 from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.settings import OperatingPoints, Report
 from model.package import FindingSpec
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import MODEL, image_reading, study_reading
-from tests.tools import run_tool, tool
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import MODEL, image_reading, study_reading
+from tests.support.tools import run_tool, tool
 from tests.unit.daemon.ledger.test_ledger import (  # noqa: F401  # fixtures
     LEASE,
     NOW,

@@ -10,9 +10,9 @@ from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.results.validate import InvalidResult
 from daemon.settings import Report
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, study_reading
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, study_reading
 
 
 @pytest.fixture

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from daemon.records import Reason
-from daemon.results.annotate import annotated_copy
-from daemon.results.capture import build_captures
-from daemon.results.colour_map import TABLE
-from daemon.results.grey import grey_picture
-from daemon.results.heat import MOST_OPAQUE, heat_map
-from daemon.results.instance import Basis
+from daemon.results.document.instance import Basis
+from daemon.results.picture.annotate import annotated_copy
+from daemon.results.picture.capture import build_captures
+from daemon.results.picture.colour_map import TABLE
+from daemon.results.picture.grey import grey_picture
+from daemon.results.picture.heat import MOST_OPAQUE, heat_map
+from daemon.results.picture.summary import HEIGHT, WIDTH, summary
 from daemon.results.region import evidence_on_source, region_of
 from daemon.results.result import Kind
-from daemon.results.summary import HEIGHT, WIDTH, summary
 from daemon.settings import Report
 from model.pixels import Radiograph
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import bump, image_reading, study_reading, unread
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import bump, image_reading, study_reading, unread
 
 
 @pytest.fixture(scope="module")

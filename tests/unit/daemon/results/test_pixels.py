@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from daemon.results.pixels import PixelBytes
-from daemon.results.sheet import Sheet
+from daemon.results.picture.pixels import PixelBytes
+from daemon.results.picture.sheet import Sheet
 
 DATA = np.arange(10, dtype=np.uint8)
 

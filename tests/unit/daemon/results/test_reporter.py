@@ -14,11 +14,11 @@ from daemon.records import HELD, PredecessorObject, Reason, Withdrawal
 from daemon.results.reporter import LEFT_OUT, Reporter
 from daemon.settings import Destination, Report
 from model.pixels import Radiograph
-from tests.headers import header_of
-from tests.objects import Exam, Patient, dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, study_reading, unread
-from tests.tools import tool
+from tests.support.headers import header_of
+from tests.support.objects import Exam, Patient, dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, study_reading, unread
+from tests.support.tools import tool
 
 SECRET = "ZZPHI"
 OLD = PredecessorObject(Comprehensive3DSRStorage, "2.25.1", "2.25.2")

@@ -6,13 +6,13 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from daemon.records import PredecessorObject
 from daemon.results.build import build_results
+from daemon.results.document.withdrawal import TITLES, Why, rejection_note
 from daemon.results.region import region_of
-from daemon.results.withdrawal import TITLES, Why, rejection_note
 from daemon.settings import Destination, Report
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import READ_AT, image_reading, study_reading
-from tests.stored import Pixels
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import READ_AT, image_reading, study_reading
+from tests.support.stored import Pixels
 
 WITH_STATES = Report(presentation_state=True)
 

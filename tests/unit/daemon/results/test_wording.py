@@ -4,9 +4,9 @@ import pytest
 
 from daemon.records import Reason
 from daemon.results.wording import impression
-from tests.objects import dx
-from tests.phantoms import wrist
-from tests.readings import image_reading, study_reading, unread
+from tests.support.objects import dx
+from tests.support.phantoms import wrist
+from tests.support.readings import image_reading, study_reading, unread
 
 
 @pytest.fixture(scope="module")

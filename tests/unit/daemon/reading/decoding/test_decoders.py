@@ -9,14 +9,20 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import JPEGExtended12Bit
 
 from daemon.dicom.syntaxes import CODINGS, Family
-from daemon.intake.contexts import READ_TRANSFER_SYNTAXES
+from daemon.intake.association.contexts import READ_TRANSFER_SYNTAXES
 from daemon.reading.decoding.decoders import decoded_by
 from daemon.reading.decoding.film import decode
 from daemon.reading.decoding.streams import Stream, frame_of, stream_of
-from tests import phantoms
-from tests.encodings import EIGHT_BITS_ONLY, LOSSLESS_SYNTAXES, LOSSY_SYNTAXES, encoded, frame_in
-from tests.objects import dx, save
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.encodings import (
+    EIGHT_BITS_ONLY,
+    LOSSLESS_SYNTAXES,
+    LOSSY_SYNTAXES,
+    encoded,
+    frame_in,
+)
+from tests.support.objects import dx, save
+from tests.support.stored import Pixels
 
 COMPRESSED = [syntax for syntax, coding in CODINGS.items() if coding.decoders]
 LARGEST_ERROR = {8: 20, 12: 80}

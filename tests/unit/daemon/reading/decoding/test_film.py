@@ -11,10 +11,10 @@ from daemon.dicom.grey import Grey, Rescale, Window
 from daemon.reading.decoding.film import NotReadable, decode
 from daemon.records import Note, Reason
 from model.pixels import PixelProfile, to_unit
-from tests import phantoms
-from tests.encodings import LOSSLESS_SYNTAXES, encoded
-from tests.objects import cr, dx, save
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.encodings import LOSSLESS_SYNTAXES, encoded
+from tests.support.objects import cr, dx, save
+from tests.support.stored import Pixels
 
 PROFILE = PixelProfile(size=224)
 MAX_PIXELS = 64_000_000

@@ -6,7 +6,7 @@ from daemon.dicom.parse import header_of
 from daemon.reading.decoding.layout import layout_of
 from daemon.reading.refused import NotReadable
 from daemon.reasons import Reason
-from tests.said import said
+from tests.support.said import said
 
 
 def laid_out(max_pixels=10**8, **changes):

@@ -6,7 +6,7 @@ from pydicom import Dataset
 
 from daemon.reading.decoding.layout import Layout
 from daemon.reading.decoding.padding import padding_of
-from tests.said import said
+from tests.support.said import said
 
 STORED = np.arange(-2, 198, dtype=np.int32).reshape(10, 20)
 

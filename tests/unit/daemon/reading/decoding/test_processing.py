@@ -8,9 +8,9 @@ from daemon.dicom.grey import Grey
 from daemon.reading.decoding.film import NotReadable, decode
 from daemon.reasons import Note, Reason
 from model.pixels import PixelProfile, to_unit
-from tests import phantoms
-from tests.objects import dx, save
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.objects import dx, save
+from tests.support.stored import Pixels
 
 PROFILE = PixelProfile(size=224)
 ATTENUATION = 4.5 / 4095

@@ -14,10 +14,10 @@ from pydicom.uid import (
 from daemon.reading.decoding.film import NotReadable, decode
 from daemon.reading.decoding.layout import Layout
 from daemon.reading.decoding.samples import Samples, native_samples, stored_values
-from tests import phantoms
-from tests.encodings import encoded
-from tests.objects import dx, save
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.encodings import encoded
+from tests.support.objects import dx, save
+from tests.support.stored import Pixels
 
 SYNTAXES = (
     ExplicitVRLittleEndian,

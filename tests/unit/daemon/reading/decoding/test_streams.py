@@ -19,10 +19,10 @@ from pydicom.uid import (
 
 from daemon.reading.decoding.film import NotReadable, decode
 from daemon.reasons import Note, Reason
-from tests import phantoms
-from tests.encodings import encoded, frame_in, with_frame
-from tests.objects import dx, save
-from tests.stored import Pixels
+from tests.support import phantoms
+from tests.support.encodings import encoded, frame_in, with_frame
+from tests.support.objects import dx, save
+from tests.support.stored import Pixels
 
 END = b"\xff\xd9"
 MARKED = (

@@ -8,7 +8,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from daemon.dicom.grey import Rescale, Table
 from daemon.reading.decoding.modality import modality_of, modality_values
 from daemon.reading.decoding.tables import looked_up, table_of
-from tests.said import said, table
+from tests.support.said import said, table
 
 RAMP = np.arange(256)
 

@@ -7,8 +7,8 @@ from pydicom import Dataset
 from daemon.dicom.grey import Table, Window
 from daemon.reading.decoding.voi import limits, viewed, voi_of
 from daemon.reasons import Note
-from tests import phantoms
-from tests.said import said, table
+from tests.support import phantoms
+from tests.support.said import said, table
 
 LINEAR_RAMP = np.arange(4096, dtype=np.float32)
 

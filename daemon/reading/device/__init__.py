@@ -1,0 +1,8 @@
+"""Running networks: ONNX Runtime on the GPU, or on the CPU where there is none.
+
+providers  which execution provider, with which settings
+sessions   a package, loaded and proved by its golden input
+binding    input and output, without copies where the device allows it
+pace       how fast it is
+guard      what happens if the device fails
+"""

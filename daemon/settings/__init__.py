@@ -1,0 +1,265 @@
+"""Settings: one TOML file, read once, strictly; every problem is reported together.
+
+The shipped ``settings.toml`` shows each setting with its unit and default. An unknown key, a wrong
+type or a missing file stops the start with exit code 78: a daemon that guesses is worse than one
+that does not start. Secrets never stand here.
+"""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from daemon.dicom.body_parts import DEFINED_TERMS, folded
+from daemon.dicom.quality_control import QUALITY_CONTROL_WORDS
+from daemon.errors import Misconfigured
+from daemon.place import Place as Place
+from daemon.settings.peers import AeTitle, Commitment, Port, Pull, Seconds, Section, Tls, Wait
+from daemon.settings.peers import Destination as Destination
+from daemon.settings.peers import WebDestination as WebDestination
+from daemon.settings.text import not_plain, read_text, stripped
+
+
+class Node(Section):
+    """Who this node is and where it keeps its state."""
+
+    ae_title: AeTitle = "WRISTD"
+    state_dir: str = "state"
+
+
+class Receiver(Section):
+    """The storage SCP."""
+
+    host: str = "0.0.0.0"
+    port: Port = 11112
+    callers: tuple[AeTitle, ...] = ()
+    processes: int = Field(default=0, ge=0, le=64)
+    max_associations: int = Field(default=128, ge=1)
+    max_associations_per_peer: int = Field(default=128, ge=1)
+    max_half_open: int = Field(default=64, ge=1)
+    max_pdu_bytes: int = Field(default=131072, ge=4096, le=1024 * 1024)
+    max_object_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
+    association_timeout_s: Seconds = 30.0
+    max_association_s: Seconds = 86400.0
+    message_timeout_s: Seconds = 20.0
+    network_timeout_s: Seconds = 60.0
+    min_bytes_per_s: int = Field(default=1024, ge=0)
+    warn_free_bytes: int = Field(default=5 * 1024**3, ge=0)
+    min_free_bytes: int = Field(default=1024**3, ge=0)
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_authority: str = ""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> "Receiver":
+        files = [self.tls_certificate, self.tls_key, self.tls_authority]
+        if any(files) and not all(files):
+            raise ValueError("tls_certificate, tls_key and tls_authority must be given together")
+        return self
+
+
+class LedgerPlace(Section):
+    """Which database holds the ledger."""
+
+    url: str = Field(default="", pattern=r"^(|postgresql\+psycopg://[^:@/]*@?[^@]*)$")
+    """Empty for SQLite in the state folder. A password stands in ~/.pgpass, never here."""
+
+
+class Assembly(Section):
+    """When a study counts as complete."""
+
+    quiet_period_s: Seconds = 30.0
+    hard_cap_s: Seconds = 900.0
+    sweep_interval_s: Seconds = 1.0
+    needed_views: tuple[Literal["PA", "AP", "LAT", "OBL"], ...] = ()
+    urgent_callers: tuple[AeTitle, ...] = ()
+    changed_content: Literal["newest", "hold"] = "newest"
+
+    @model_validator(mode="after")
+    def _cap_is_longer(self) -> "Assembly":
+        if self.hard_cap_s < self.quiet_period_s:
+            raise ValueError("hard_cap_s must not be shorter than quiet_period_s")
+        return self
+
+
+class Reading(Section):
+    """Which model reads, on what, and how often a study may fail."""
+
+    package: str = "model/packages/wrist-demo"
+    provider: Literal["auto", "cuda", "tensorrt", "cpu"] = "auto"
+    cuda_graph: bool = False
+    threads: int = Field(default=0, ge=0)
+    on_device_lost: Literal["degrade", "not_analysed"] = "degrade"
+    slow_factor: float = Field(default=10.0, gt=1)
+    batch_size: int = Field(default=0, ge=0, le=256)
+    batch_wait_s: float = Field(default=0.05, ge=0, le=10)
+    decoders: int = Field(default=0, ge=0, le=64)
+    studies_in_hand: int = Field(default=6, ge=1, le=1000)
+    lease_s: Seconds = 90.0
+    max_attempts: int = Field(default=3, ge=1)
+    retry_delay_s: Wait = 30.0
+    max_pixels: int = Field(default=64_000_000, ge=1)
+    decode_timeout_s: Seconds = 60.0
+    decode_memory_bytes: int = Field(default=4 * 1024**3, ge=256 * 1024**2)
+    body_parts: dict[str, str] = Field(default_factory=dict)
+    quality_control_words: tuple[str, ...] = QUALITY_CONTROL_WORDS
+
+    @property
+    def silence_s(self) -> float:
+        """The longest that a living worker leaves the lease of a job as it is, seconds.
+
+        An image may take its limit to decode, and once more in a new child.
+        """
+        return self.lease_s + 2 * self.decode_timeout_s
+
+    @field_validator("body_parts")
+    @classmethod
+    def _words_mean_defined_terms(cls, words: dict[str, str]) -> dict[str, str]:
+        meant = {folded(word): folded(term) for word, term in words.items()}
+        if unknown := sorted(set(meant.values()) - DEFINED_TERMS):
+            raise ValueError(f"{', '.join(unknown)}: no defined term of PS3.16 Annex L")
+        return meant
+
+    @model_validator(mode="after")
+    def _a_graph_is_captured_on_a_gpu(self) -> "Reading":
+        if self.cuda_graph and self.provider not in ("cuda", "tensorrt"):
+            raise ValueError('cuda_graph needs provider "cuda" or "tensorrt"')
+        return self
+
+
+class OperatingPoints(Section):
+    """A site's own operating points for one finding, in place of the model package's."""
+
+    finding: str = Field(min_length=1)
+    high_sensitivity: float = Field(gt=0, lt=1)
+    high_specificity: float = Field(gt=0, lt=1)
+    reason: str = Field(min_length=1, max_length=200)
+    """Why, by whom decided; stands in every report. No patient data."""
+
+
+class Report(Section):
+    """What the results look like, and which operating points they are judged by."""
+
+    language: Literal["en", "de", "fr", "fi", "es"] = "en"
+    heat_map: bool = True
+    presentation_state: bool = False
+    first_series_number: int = Field(default=9001, ge=1, le=2**31 - 10)
+    operating_points: tuple[OperatingPoints, ...] = ()
+
+
+class Delivery(Section):
+    """How results are sent, and how patiently."""
+
+    interval_s: Seconds = 2.0
+    first_delay_s: Wait = 10.0
+    max_delay_s: Wait = 1800.0
+    give_up_after_s: Seconds = 7 * 86400.0
+    timeout_s: Seconds = 60.0
+    breaker_failures: int = Field(default=3, ge=1)
+    commitment_retry_s: Wait = 3600.0
+    web: tuple[WebDestination, ...] = ()
+
+
+class Retention(Section):
+    """How long files stay that are settled everywhere, or were refused; the rest stays anyway."""
+
+    inputs_s: Seconds = 30 * 86400.0
+    results_s: Seconds = 30 * 86400.0
+    refused_s: Seconds = 30 * 86400.0
+    refused_bytes: int = Field(default=1024**3, ge=0)
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    style: Literal["text", "json"] = "text"
+
+
+class Settings(Section):
+    """The whole file. Relative paths are relative to the file's folder."""
+
+    node: Node = Node()
+    receiver: Receiver = Receiver()
+    tls: Tls = Tls()
+    ledger: LedgerPlace = LedgerPlace()
+    assembly: Assembly = Assembly()
+    reading: Reading = Reading()
+    report: Report = Report()
+    delivery: Delivery = Delivery()
+    commitment: Commitment = Commitment()
+    retention: Retention = Retention()
+    pull: Pull = Pull()
+    destinations: tuple[Destination, ...] = Field(min_length=1)
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Settings":
+        names = self.destination_names()
+        if len(set(names)) < len(names):
+            raise ValueError("destinations: every name must be used once only")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_has_an_authority(self) -> "Settings":
+        dimse = (*self.destinations, *self.commitment.peers, *self.pull.sources)
+        web = (*self.delivery.web, *self.pull.web)
+        is_wanted = any(one.tls for one in dimse) or any(one.tls for one in web)
+        if is_wanted and not self.tls_files().authority:
+            raise ValueError("tls = true at a peer needs tls.authority, or receiver.tls_authority")
+        return self
+
+    def tls_files(self) -> Tls:
+        """Return the files for peers that we call: those of the receiver where there are none."""
+        if self.tls.authority:
+            return self.tls
+        ours = self.receiver
+        return Tls(certificate=ours.tls_certificate, key=ours.tls_key, authority=ours.tls_authority)
+
+    def destination_names(self) -> list[str]:
+        """Return the names of all that get results."""
+        return [one.name for one in self.every_destination()]
+
+    def every_destination(self) -> tuple[Destination | WebDestination, ...]:
+        """Return all that get results."""
+        return *self.destinations, *self.delivery.web
+
+    def results_digest(self) -> str:
+        """Name what shapes a result besides its inputs and the model package (16 hex digits)."""
+        return hashlib.sha256(self.report.model_dump_json().encode()).hexdigest()[:16]
+
+
+def load(path: Path) -> Settings:
+    """Read a settings file.
+
+    Raises
+    ------
+    Misconfigured
+        With one line for each problem, each naming its key.
+    """
+    text = read_text(path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path}: not TOML: {error}{not_plain(text)}") from error
+    try:
+        return Settings.model_validate(stripped(raw))
+    except ValidationError as error:
+        lines = [_line(path.name, problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise Misconfigured("\n".join(lines)) from error
+
+
+def resolve(settings_file: Path, value: str) -> Path:
+    """Return a path of the settings as an absolute one."""
+    return (settings_file.resolve().parent / value).resolve()
+
+
+def _line(file: str, location: tuple[int | str, ...], message: str) -> str:
+    key = ".".join(str(part) for part in location) or "file"
+    texts = {
+        "Extra inputs are not permitted": "is unknown; remove it or correct its spelling",
+        "Field required": "is missing",
+    }
+    return f"{file}: {key}: {texts.get(message, message)}"

@@ -1,0 +1,1 @@
+"""What tests share: real peers, drawn films, objects with faults, and ways to look at a node."""
