@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from daemon.errors import Misconfigured
+from daemon.reasons import worst as worst
 from daemon.records import Category, FindingScore, ImageReading, Reason
 from daemon.settings import OperatingPoints
 from model.package import FindingSpec
-
-_WORST_FIRST = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE)
 
 _REASONS_BY_WEIGHT = (
     Reason.IDENTITY_CONFLICT,
@@ -21,7 +20,9 @@ _REASONS_BY_WEIGHT = (
     Reason.TOO_LARGE,
     Reason.FOR_PROCESSING,
     Reason.AGE_OUT_OF_RANGE,
-    Reason.NOT_A_WRIST,
+    Reason.OTHER_BODY_PART,
+    Reason.NO_MODEL,
+    Reason.NOT_ASKED,
     Reason.QUALITY_CONTROL,
     Reason.TOO_SMALL,
     Reason.PRESENTATION_READ,
@@ -61,10 +62,10 @@ def at_site(
     own = {one.finding: one for one in points}
     if unknown := sorted(own.keys() - {spec.name for spec in specs}):
         raise Misconfigured(
-            f"report.operating_points: the model package does not report {', '.join(unknown)}"
+            f"operating_points: the model package does not report {', '.join(unknown)}"
         )
     if len(own) < len(points):
-        raise Misconfigured("report.operating_points: name every finding once only")
+        raise Misconfigured("operating_points: name every finding once only")
     return tuple(_with_points(spec, own.get(spec.name)) for spec in specs)
 
 
@@ -74,15 +75,9 @@ def _with_points(spec: FindingSpec, points: OperatingPoints | None) -> FindingSp
     values = points.model_dump(include={"high_sensitivity", "high_specificity"})
     if points.high_sensitivity > points.high_specificity:
         raise Misconfigured(
-            f"report.operating_points: {spec.name}: high_sensitivity must not exceed "
-            "high_specificity"
+            f"operating_points: {spec.name}: high_sensitivity must not exceed high_specificity"
         )
     return spec.model_copy(update=values)
-
-
-def worst(categories: Sequence[Category]) -> Category:
-    """Return the worst of several categories; not analysed when nothing was."""
-    return next((one for one in _WORST_FIRST if one in categories), Category.NOT_ANALYSED)
 
 
 def of_study(images: Sequence[ImageReading]) -> tuple[Category, Reason | None]:

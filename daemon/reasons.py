@@ -1,5 +1,6 @@
 """What can be said of a study, an image or a finding: closed lists, whose values readers see."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -16,11 +17,23 @@ class Category(StrEnum):
     """No score exists; a `Reason` says why."""
 
 
+_WORST_FIRST = (Category.POSITIVE, Category.DOUBT, Category.NEGATIVE)
+
+
+def worst(categories: Sequence[Category]) -> Category:
+    """Return the worst of several categories; not analysed when nothing was."""
+    return next((one for one in _WORST_FIRST if one in categories), Category.NOT_ANALYSED)
+
+
 class Reason(StrEnum):
     """Why a study or an image was not analysed: a closed list. Values are what readers see."""
 
-    NOT_A_WRIST = "not a wrist"
-    """The pixels or the body part say that this is another part of the body."""
+    NO_MODEL = "no model for this image"
+    """None of the models of the settings is asked about such an image."""
+    OTHER_BODY_PART = "not the expected body part"
+    """The pixels or the body part say that this is another part than the model is made for."""
+    NOT_ASKED = "not asked of this model"
+    """Other images of the study are; this one is for another model, or for none."""
     NOT_A_RADIOGRAPH = "not a radiograph"
     """No CR or DX image, or no pixel data."""
     UNREADABLE = "image unreadable"

@@ -14,6 +14,7 @@ from daemon.reasons import HELD as HELD
 from daemon.reasons import Category as Category
 from daemon.reasons import Note as Note
 from daemon.reasons import Reason as Reason
+from daemon.settings import OperatingPoints
 from model.pixels import Placement, Radiograph
 
 
@@ -70,6 +71,10 @@ class WaitingStudy:
     last_arrival_at: datetime
 
 
+NO_MODEL = ""
+"""In the place of a model's name: none is asked of what an image shows."""
+
+
 @dataclass(frozen=True)
 class WaitingInput:
     """One image of a study that is not read yet; `file` is relative to the spool."""
@@ -95,6 +100,8 @@ class Instance:
     place, and when its study loses an image to another study."""
     is_here: bool = True
     """Whether its file lies in this host's state folder."""
+    calling_ae: str = ""
+    """Who sent it."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +126,12 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Job:
-    """One complete study, claimed by one worker until its lease ends.
+    """One complete study for one model, claimed by one worker until its lease ends.
 
-    `supersedes` lists the result objects of the study's previous result set, if there is one, and
-    it is not withdrawn. `withdrawal` names what was made from content that was replaced since.
-    `reason` is set when it is clear already that the study is not to be analysed. `is_released`
-    says that a person let a held study go.
+    `supersedes` lists the result objects of the model's previous result set of the study, if there
+    is one, and it is not withdrawn. `withdrawal` names what was made from content that was replaced
+    since. `reason` is set when it is clear already that the study is not to be analysed.
+    `is_released` says that a person let a held study go.
     """
 
     job_id: int
@@ -137,6 +144,8 @@ class Job:
     reason: Reason | None = None
     withdrawal: Withdrawal | None = None
     is_released: bool = False
+    model_name: str = NO_MODEL
+    """As the settings name it."""
 
 
 @dataclass(frozen=True)
@@ -209,9 +218,11 @@ class ModelIdentity:
 class StudyReading:
     """What was read from a study: exactly one category, and a reason when not analysed.
 
-    `settings_digest` names the settings that shape results; with the inputs and the model's digest
-    it makes the UIDs of all result objects. `inputs_digest` names the content that was read.
-    `disagreements` names, by keyword, in what the images of a study that a person released differ.
+    `model_name` is the name by which the settings know the model, and `site_points` the operating
+    points that the site has set for it. `settings_digest` names the settings that shape results;
+    with the inputs and the model's digest it makes the UIDs of all result objects. `inputs_digest`
+    names the content that was read. `disagreements` names, by keyword, in what the images of a
+    study that a person released differ.
     """
 
     study_uid: str
@@ -224,6 +235,8 @@ class StudyReading:
     supersedes: tuple[PredecessorObject, ...] = ()
     inputs_digest: str = ""
     disagreements: tuple[str, ...] = ()
+    model_name: str = NO_MODEL
+    site_points: tuple[OperatingPoints, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from daemon.errors import Rejected
 from daemon.ledger.ledger import Ledger, open_existing
-from daemon.settings import Place, Settings, resolve
+from daemon.settings import Model, Place, Settings, resolve
 
 app = typer.Typer(
-    help="wristd: receives wrist radiographs, reads them, reports back as DICOM SR and SC.",
+    help="wristd: receives radiographs, reads them, reports back as DICOM SR and SC.",
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,6 +22,21 @@ DEFAULT_CONFIG = Path("settings.toml")
 def place_of(settings: Settings, config: Path) -> Place:
     """Return where the state lives."""
     return Place(root=resolve(config, settings.node.state_dir))
+
+
+def model_of(settings: Settings, name: str) -> Model:
+    """Return the model of this name; the first one where none is named.
+
+    Raises
+    ------
+    Rejected
+        There is no such model.
+    """
+    found = next((one for one in settings.models if name in ("", one.name)), None)
+    if found is None:
+        names = ", ".join(one.name for one in settings.models)
+        raise Rejected(f"--model: the settings know no such model, but {names}")
+    return found
 
 
 def ledger_of(settings: Settings, config: Path) -> Ledger:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from daemon import service
-from daemon.cli.app import DEFAULT_CONFIG, Config, app, ledger_of, place_of
+from daemon.cli.app import DEFAULT_CONFIG, Config, app, ledger_of, model_of, place_of
 from daemon.clock import utc_now
 from daemon.errors import Rejected
 from daemon.ledger.jobs.decisions import Decisions, Done
@@ -58,22 +58,26 @@ def replay(
     config: Config = DEFAULT_CONFIG,
     stat: Stat = False,
     threshold: Annotated[list[str] | None, typer.Option(help=_THRESHOLD_HELP)] = None,
+    model: Annotated[str, typer.Option(help="On trial: whose scores; the first one's.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="A trial for machines.")] = False,
 ) -> None:
-    """Read a study again with the present model package and settings; or try operating points."""
+    """Read a study again with the present model packages and settings; or try operating points."""
     settings = load(config)
-    package = service.open_package(settings, config)
     if threshold:
+        tried = model_of(settings, model)
+        package = service.open_package(tried, config)
         points = trials.points_of(threshold, package.manifest.findings)
         ledger = ledger_of(settings, config)
         study_id = _find(Decisions(ledger), study) if study else None
-        _show(trials.redecide(stored_readings(ledger, study_id), points), as_json)
+        readings = stored_readings(ledger, study_id)
+        its_own = [one for one in readings if one.model_name == tried.name]
+        _show(trials.redecide(its_own, points), as_json)
         return
     if not study:
         raise Rejected("name the study that is to be read again, or try a --threshold")
     decisions, study_id = _study(study, settings, config)
-    recipe = service.recipe_digest(settings, package)
-    _say(decisions.replay(study_id, recipe, utc_now(), urgent=stat))
+    recipes = service.recipes_of(settings, service.open_models(settings, config))
+    _say(decisions.replay(study_id, recipes, utc_now(), urgent=stat))
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 
 from daemon import service
-from daemon.cli.app import DEFAULT_CONFIG, Config, app, ledger_of, place_of
+from daemon.cli.app import DEFAULT_CONFIG, Config, app, ledger_of, model_of, place_of
 from daemon.clock import utc_now
 from daemon.errors import EXIT_MISCONFIGURED
 from daemon.identity import VERSION
@@ -19,7 +18,7 @@ from daemon.operate import bench as benches
 from daemon.operate import check as checks
 from daemon.operate import listing
 from daemon.operate.status import status_of
-from daemon.settings import load
+from daemon.settings import Model, load
 
 
 @app.command()
@@ -31,7 +30,9 @@ def check(
     settings = load(config)
     print(f"{config}: good")
 
-    name = partial(service.package_name, settings, config)
+    def name(model: Model) -> str:
+        return service.package_name(model, config)
+
     findings = list(checks.check_all(settings, config, name, peers=peers))
     print(*findings, sep="\n")
     if any(one.level is checks.Level.WRONG for one in findings):
@@ -64,12 +65,14 @@ def status(config: Config = DEFAULT_CONFIG) -> None:
 @app.command()
 def bench(
     config: Config = DEFAULT_CONFIG,
+    model: Annotated[str, typer.Option(help="Its name in the settings; the first one.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer batches, fewer calls.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into this PNG.")] = None,
 ) -> None:
-    """Measure the model package on this machine: images a second, latency, memory, load time."""
+    """Measure a model package on this machine: images a second, latency, memory, load time."""
     settings = load(config)
-    measured = benches.bench(service.open_package(settings, config), settings.reading, quick=quick)
+    package = service.open_package(model_of(settings, model), config)
+    measured = benches.bench(package, settings.reading, quick=quick)
     Console().print(measured.table())
     if plot is not None:
         measured.plot(plot)

@@ -1,7 +1,7 @@
 """What a person asks the ledger: studies, their outcome, and how far their results have come."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,15 +20,41 @@ from daemon.ledger.tables import (
     StudyRow,
 )
 from daemon.ledger.waits import AT_ONCE
+from daemon.reasons import Category, worst
+from daemon.records import NO_MODEL
 
+_LEAST_FAR = [
+    JobState.QUEUED,
+    JobState.RUNNING,
+    JobState.QUARANTINED,
+    JobState.DONE,
+    JobState.SKIPPED,
+]
 _OPEN_PROMISES = (CommitState.WANTED, CommitState.ASKED)
 
 
 @dataclass(frozen=True)
-class StudyState:
-    """One study as operators see it; the newest job decides.
+class ModelState:
+    """What one model, by the name of the settings, says of a study: its newest job decides."""
 
-    `state` is "waiting" before there is a job; `instances` counts the images that are not replaced.
+    model: str
+    state: str
+    category: str | None
+    reason: str | None
+    provider: str | None
+    attempts: int
+    detail: str | None
+    finished_at: datetime | None
+    highest_score: float | None
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """One study as operators see it; of each model the newest job decides.
+
+    `models` says what each model says. The study has the state of the model that is least far, the
+    worst category, and the reason of the first model where none has analysed it. `state` is
+    "waiting" before there is a job; `instances` counts the images that are not replaced.
     `is_held` says that a person must look before anything is sent, `is_released` that one did.
     Deliveries count objects at destinations, whatever job made them. `superseded` and `withdrawn`
     count the result objects that newer ones replace, and that a rejection note names.
@@ -50,6 +76,7 @@ class StudyState:
     withdrawn: int
     is_held: bool
     is_released: bool
+    models: tuple[ModelState, ...] = ()
     places: tuple[str, ...] = ()
     """Where its images lie, in a ledger that hosts share."""
 
@@ -58,19 +85,16 @@ def study_states(ledger: Ledger, limit: int = 50) -> list[StudyState]:
     """Return the studies that had the latest arrivals, newest first."""
     with ledger.snapshot() as connection:
         rows = connection.execute(_latest_studies(limit)).all()
-        jobs = [row.job_id for row in rows if row.job_id is not None]
-        scores = connection.execute(
-            select(ScoreRow.job_id, func.max(ScoreRow.probability).label("highest"))
-            .where(ScoreRow.job_id.in_(jobs))
-            .group_by(ScoreRow.job_id)
-        )
-        highest = {row.job_id: row.highest for row in scores}
-        results = _results(connection, [row.id for row in rows])
-        places = places_of(connection, [row.id for row in rows])
+        studies = [row.id for row in rows]
+        jobs = _newest_jobs(connection, studies)
+        results = _results(connection, studies)
+        places = places_of(connection, studies)
     return [
-        replace(
-            _state(row, highest.get(row.job_id), results.get(row.id, _Results())),
-            places=tuple(places.get(row.id, ())),
+        _state(
+            row,
+            jobs.get(row.id, []),
+            results.get(row.id, _Results()),
+            tuple(places.get(row.id, ())),
         )
         for row in rows
     ]
@@ -84,11 +108,15 @@ class _Results:
     deliveries: dict[str, int] = field(default_factory=dict)
 
     def marks(self) -> tuple[int, int]:
-        """Count what is superseded, and what is withdrawn."""
-        standing = since_last_note(self.objects)
-        rejected = self.objects[: len(self.objects) - len(standing)]
-        superseded = [row for row in standing if row.job_id != standing[-1].job_id]
-        return len(superseded), sum(row.kind != WITHDRAWAL for row in rejected)
+        """Count what is superseded, and what is withdrawn, of each model."""
+        superseded = withdrawn = 0
+        for model in {row.model_name for row in self.objects}:
+            mine = [row for row in self.objects if row.model_name == model]
+            standing = since_last_note(mine)
+            rejected = mine[: len(mine) - len(standing)]
+            superseded += sum(row.job_id != standing[-1].job_id for row in standing)
+            withdrawn += sum(row.kind != WITHDRAWAL for row in rejected)
+        return superseded, withdrawn
 
 
 def _results(connection: Connection, studies: Sequence[int]) -> dict[int, _Results]:
@@ -98,7 +126,9 @@ def _results(connection: Connection, studies: Sequence[int]) -> dict[int, _Resul
         .where(JobRow.study_id.in_(studies))
     )
     found: dict[int, _Results] = {}
-    objects = of_studies.add_columns(ResultRow.job_id, ResultRow.kind).order_by(ResultRow.id)
+    objects = of_studies.add_columns(ResultRow.job_id, ResultRow.kind, JobRow.model_name).order_by(
+        ResultRow.id
+    )
     for row in connection.execute(objects):
         found.setdefault(row.study_id, _Results()).objects.append(row)
     for study_id, state, number in connection.execute(
@@ -111,12 +141,6 @@ def _results(connection: Connection, studies: Sequence[int]) -> dict[int, _Resul
 
 
 def _latest_studies(limit: int) -> Select[Any]:
-    newest = (
-        select(func.max(JobRow.id))
-        .where(JobRow.study_id == StudyRow.id)
-        .correlate(StudyRow)
-        .scalar_subquery()
-    )
     instances = (
         select(func.count())
         .where(InstanceRow.study_id == StudyRow.id, InstanceRow.replaced.is_(False))
@@ -128,20 +152,34 @@ def _latest_studies(limit: int) -> Select[Any]:
             StudyRow.study_uid,
             StudyRow.last_arrival_at,
             instances.label("instances"),
-            JobRow.id.label("job_id"),
-            JobRow.state,
-            JobRow.category,
-            JobRow.reason,
-            JobRow.provider,
-            JobRow.attempts,
-            JobRow.detail,
-            JobRow.finished_at,
-            JobRow.is_released,
         )
-        .outerjoin(JobRow, JobRow.id == newest)
         .order_by(StudyRow.last_arrival_at.desc())
         .limit(limit)
     )
+
+
+def _newest_jobs(connection: Connection, studies: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """Return each model's newest job of studies; that of none only where no model was asked."""
+    highest = func.max(ScoreRow.probability).label("highest")
+    newest = (
+        select(func.max(JobRow.id))
+        .where(JobRow.study_id.in_(studies))
+        .group_by(JobRow.study_id, JobRow.model_name)
+    )
+    query = (
+        select(JobRow.__table__, highest)
+        .outerjoin(ScoreRow, ScoreRow.job_id == JobRow.id)
+        .where(JobRow.id.in_(newest))
+        .group_by(JobRow.id)
+        .order_by(JobRow.id)
+    )
+    found: dict[int, list[Row[Any]]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.study_id, []).append(row)
+    return {
+        study: [row for row in rows if row.model_name != NO_MODEL] or rows
+        for study, rows in found.items()
+    }
 
 
 def backlog(ledger: Ledger) -> dict[str, int]:
@@ -197,23 +235,46 @@ def oldest(ledger: Ledger) -> dict[str, datetime]:
     return {name: since for name, since in found.items() if since is not None}
 
 
-def _state(row: Row[Any], highest: float | None, results: _Results) -> StudyState:
+def _state(
+    study: Row[Any], jobs: Sequence[Row[Any]], results: _Results, places: tuple[str, ...]
+) -> StudyState:
     superseded, withdrawn = results.marks()
+    first = min(jobs, key=lambda job: _LEAST_FAR.index(job.state), default=None)
+    category = worst([Category(job.category) for job in jobs if job.category])
+    is_settled = any(job.category for job in jobs)
+    is_unread = is_settled and category is Category.NOT_ANALYSED
+    ends = [job.finished_at for job in jobs]
     return StudyState(
-        study_uid=row.study_uid,
-        instances=row.instances,
-        state=row.state or "waiting",
-        category=row.category,
-        reason=row.reason,
-        provider=row.provider,
-        attempts=row.attempts or 0,
-        detail=row.detail,
-        last_arrival_at=row.last_arrival_at,
-        finished_at=row.finished_at,
-        highest_score=highest,
+        study_uid=study.study_uid,
+        instances=study.instances,
+        state=first.state if first is not None else "waiting",
+        category=category if is_settled else None,
+        reason=next((job.reason for job in jobs if job.reason), None) if is_unread else None,
+        provider=next((job.provider for job in jobs if job.provider), None),
+        attempts=max((job.attempts for job in jobs), default=0),
+        detail=next((job.detail for job in jobs if job.detail), None),
+        last_arrival_at=study.last_arrival_at,
+        finished_at=max(end for end in ends if end) if ends and all(ends) else None,
+        highest_score=max((job.highest for job in jobs if job.highest is not None), default=None),
         deliveries=results.deliveries,
         superseded=superseded,
         withdrawn=withdrawn,
-        is_held=is_held(row.state, row.reason),
-        is_released=bool(row.is_released),
+        is_held=any(is_held(job.state, job.reason) for job in jobs),
+        is_released=any(job.is_released for job in jobs),
+        models=tuple(map(_of_model, jobs)),
+        places=places,
+    )
+
+
+def _of_model(job: Row[Any]) -> ModelState:
+    return ModelState(
+        model=job.model_name,
+        state=job.state,
+        category=job.category,
+        reason=job.reason,
+        provider=job.provider,
+        attempts=job.attempts,
+        detail=job.detail,
+        finished_at=job.finished_at,
+        highest_score=job.highest,
     )

@@ -37,7 +37,13 @@ _UNSETTLED_JOB = or_(
     JobRow.state.in_([JobState.QUEUED, JobState.RUNNING, JobState.QUARANTINED]),
     (JobRow.state == JobState.DONE)
     & JobRow.reason.in_(HELD)
-    & ~select(_NEWER.id).where(_NEWER.study_id == JobRow.study_id, _NEWER.id > JobRow.id).exists(),
+    & ~select(_NEWER.id)
+    .where(
+        _NEWER.study_id == JobRow.study_id,
+        _NEWER.model_name == JobRow.model_name,
+        _NEWER.id > JobRow.id,
+    )
+    .exists(),
 )
 
 

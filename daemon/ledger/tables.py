@@ -122,7 +122,7 @@ class InstanceCopyRow(Base):
 
 
 class JobRow(Base):
-    """One reading of one set of instances by one model package."""
+    """One reading of one set of instances by one model; its name is empty where none is asked."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -133,9 +133,9 @@ class JobRow(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     inputs_digest: Mapped[str] = mapped_column(String(64))
     recipe_digest: Mapped[str] = mapped_column(String(64))
+    model_name: Mapped[str] = mapped_column(String(32), server_default=text("'wrist'"))
     state: Mapped[str] = mapped_column(String(16))
-    priority: Mapped[int]
-    """0 is urgent (STAT), 1 routine, 2 batch."""
+    priority: Mapped[int]  # 0 is urgent (STAT), 1 routine, 2 batch
     attempts: Mapped[int]
     not_before: Mapped[datetime] = mapped_column(UtcMicroseconds)
     worker: Mapped[str | None] = mapped_column(String(64))
@@ -145,10 +145,10 @@ class JobRow(Base):
     category: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(String(255))
-    """Why the last attempt failed, without patient data."""
+    """Why the last attempt failed."""
     provider: Mapped[str | None] = mapped_column(String(64))
     model: Mapped[str | None] = mapped_column(String(128))
-    """Name and version of the model package, as its results say them."""
+    """Name and version of the package."""
     package_digest: Mapped[str | None] = mapped_column(String(64))
     calibration: Mapped[str | None] = mapped_column(String(255))
     settings_digest: Mapped[str | None] = mapped_column(String(64))

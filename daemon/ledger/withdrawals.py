@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+
 from daemon.ledger.jobs.settle import write_result
 from daemon.ledger.jobs.standing import Standing, standing_of, stop_deliveries
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.tables import JobRow
 from daemon.records import ResultFile
 
 
@@ -16,10 +19,12 @@ class Withdrawals:
 
     ledger: Ledger
 
-    def standing(self, study_id: int) -> Standing | None:
-        """Return what can be withdrawn; None when nothing stands."""
+    def standing(self, study_id: int) -> list[Standing]:
+        """Return what can be withdrawn, of each model; nothing when nothing stands."""
+        models = select(JobRow.model_name).where(JobRow.study_id == study_id).distinct()
         with self.ledger.snapshot() as connection:
-            return standing_of(connection, study_id)
+            each = [standing_of(connection, study_id, {one}) for one in connection.scalars(models)]
+        return [one for one in each if one is not None]
 
     def withdraw(
         self, standing: Standing, note: ResultFile, destinations: Sequence[str], now: datetime

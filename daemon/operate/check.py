@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from typing_extensions import override
 
+from daemon.assembly.route import never_asked
 from daemon.calling.outgoing import build_outgoing
 from daemon.dicom.tls import expiry_of
 from daemon.errors import WristdError
 from daemon.ledger.schema import standing
 from daemon.operate.holder import holder_of, listens
 from daemon.operate.peers import WITHIN_S, ask_all, peers_of
-from daemon.settings import Place, Settings, resolve
+from daemon.settings import Model, Place, Settings, resolve
 
 SOON_DAYS = 30
 """A certificate that ends earlier is worth a warning."""
@@ -51,7 +53,7 @@ class Finding:
 
 
 def check_all(
-    settings: Settings, file: Path, package: Callable[[], str], *, peers: bool
+    settings: Settings, file: Path, package: Callable[[Model], str], *, peers: bool
 ) -> Iterator[Finding]:
     """Give what is found, one thing after the other.
 
@@ -61,7 +63,7 @@ def check_all(
     file : Path
         Where they stand; paths are relative to it.
     package : callable
-        Opens the model package and names it; raises Misconfigured.
+        Opens a model's package and names it; raises Misconfigured.
     peers : bool
         Whether peers are asked, too.
     """
@@ -77,9 +79,23 @@ def check_all(
     if ours.certificate:
         called_by = ours.certificate, ours.key, ours.authority
         yield _tried("tls.certificate", lambda: _certificate(called_by))
-    yield _tried("reading.package", lambda: (Level.GOOD, f"{package()}, verified"))
+    yield from _models(settings, package)
     if peers:
         yield from _peers(settings)
+
+
+def _models(settings: Settings, package: Callable[[Model], str]) -> Iterator[Finding]:
+    unreachable = never_asked(settings.models)
+    for model in settings.models:
+        what = f"models.{model.name}"
+        yield _tried(what, partial(_verified, package, model))
+        if model.name in unreachable:
+            words = "is never asked: a model before it has no `when` and reads every image"
+            yield Finding(what, Level.WARNING, words)
+
+
+def _verified(package: Callable[[Model], str], model: Model) -> tuple[Level, str]:
+    return Level.GOOD, f"{package(model)}, verified"
 
 
 def _tried(what: str, look: Callable[[], tuple[Level, str]]) -> Finding:

@@ -21,6 +21,9 @@ def studies_table(states: Sequence[StudyState]) -> Table:
 
 def _cells(state: StudyState) -> list[str]:
     outcome = f"{state.category or '-'}{f': {state.reason}' if state.reason else ''}"
+    if len(state.models) > 1:
+        each = (f"{one.model}: {one.category or one.state}" for one in state.models)
+        outcome = f"{outcome} ({', '.join(each)})"
     score = "-" if state.highest_score is None else f"{state.highest_score:.3f}"
     sent = ", ".join(f"{number} {name}" for name, number in sorted(state.deliveries.items()))
     marks = {"superseded": state.superseded, "withdrawn": state.withdrawn}

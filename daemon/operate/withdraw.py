@@ -54,18 +54,21 @@ def withdraw(
     """
     study_id, why = study
     withdrawals = Withdrawals(ledger)
-    standing = withdrawals.standing(study_id)
-    if standing is None:
+    every = withdrawals.standing(study_id)
+    if not every:
         raise Rejected("this study has no results that could be withdrawn")
-    header = _header(standing.results, outbox_dir)
-    rejected = [
-        PredecessorObject(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
-        for one in standing.results
-    ]
-    note = rejection_note(header, rejected, why, now, first_series_number)
-    [file] = outbox.write([note], outbox_dir, header.study_uid)
-    unsent = withdrawals.withdraw(standing, file, destinations, now)
-    return Withdrawn(len(rejected), unsent)
+    header = _header([file for standing in every for file in standing.results], outbox_dir)
+    objects = unsent = 0
+    for standing in every:  # a note for each model: what one of them says later stands for itself
+        rejected = [
+            PredecessorObject(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
+            for one in standing.results
+        ]
+        note = rejection_note(header, rejected, why, now, first_series_number)
+        [file] = outbox.write([note], outbox_dir, header.study_uid)
+        unsent += withdrawals.withdraw(standing, file, destinations, now)
+        objects += len(rejected)
+    return Withdrawn(objects, unsent)
 
 
 def _header(results: Sequence[ResultFile], outbox_dir: Path) -> Header:

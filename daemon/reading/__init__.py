@@ -1,6 +1,5 @@
 """From complete studies to readings.
 
-assemble  when a study is complete, by a stopwatch (pure)
 meant     which images a model is meant for, by their headers (pure)
 sandbox   opens stored objects in child processes (child); decoded: how an image comes out of one
 decoding  a stored file -> radiograph, or the reason why not (refused); runs in the child

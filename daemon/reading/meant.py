@@ -14,6 +14,11 @@ BODY_PART = "refused_body_part"
 """Counters in the ledger, one for each term that spoke against a film."""
 
 
+def always(_header: Header, _calling_ae: str) -> bool:
+    """Ask a model of every image."""
+    return True
+
+
 @dataclass(frozen=True)
 class Meant:
     """What one model package is meant for, and a site's words.
@@ -24,13 +29,16 @@ class Meant:
     settings : Reading
     count : callable
         Counts by name, for the administrator.
+    is_asked : callable
+        Tells by its header and the AE title that sent it whether the model is asked of an image.
     """
 
     manifest: Manifest
     settings: Reading
     count: Callable[[str], None]
+    is_asked: Callable[[Header, str], bool] = always
 
-    def objection(self, header: Header) -> Reason | None:
+    def objection(self, header: Header, calling_ae: str = "") -> Reason | None:
         """Return why an image is not to be analysed; None where nothing speaks against it.
 
         An absent value speaks against nothing; the pixels are asked too (the package's gate).
@@ -40,7 +48,9 @@ class Meant:
         meant, words = self.manifest.body_parts, self.settings.body_parts
         if term := contradicts(header.body_part, meant, words):
             self.count(f"{BODY_PART} {term}")
-            return Reason.NOT_A_WRIST
+            return Reason.OTHER_BODY_PART
+        if not self.is_asked(header, calling_ae):
+            return Reason.NOT_ASKED
         age, low, high = header.age_years, self.manifest.min_age_years, self.manifest.max_age_years
         is_younger = age is not None and low is not None and age < low
         is_older = age is not None and high is not None and age > high

@@ -35,6 +35,7 @@ from daemon.records import (
     Reason,
     StudyReading,
 )
+from daemon.settings import OperatingPoints
 from model.package import Manifest, ModelPackage, probabilities
 from model.pixels import prepare
 
@@ -52,7 +53,8 @@ def _nothing() -> None:
 class Reader:
     """One model package on one device, reading studies from the spool.
 
-    `open` may run in several threads at once, `infer` in one.
+    `open` may run in several threads at once, `infer` in one. `site_points` are the operating
+    points that the site has set in place of the package's.
     """
 
     package: ModelPackage
@@ -62,6 +64,7 @@ class Reader:
     decode: Decode
     describe: Describe
     meant: Meant
+    site_points: tuple[OperatingPoints, ...] = ()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -142,10 +145,16 @@ class Reader:
                 study.images[prepared.index] = self._image(unread, prepared, outputs, row)
         return [self._judged(study, now) for study in studies]
 
-    def unread(self, job: Job, reason: Reason, now: datetime) -> StudyReading:
-        """Return the reading of a study that was not analysed at all, for one reason."""
+    def unread(
+        self, job: Job, reason: Reason, now: datetime, model: ModelIdentity | None = None
+    ) -> StudyReading:
+        """Return the reading of a study that was not analysed at all, for one reason.
+
+        It names another model than this one where it is given.
+        """
         opened = OpenStudy(job, [self._unread(job, one, reason) for one in job.instances])
-        return self._study(opened, now, (Category.NOT_ANALYSED, reason))
+        reading = self._study(opened, now, (Category.NOT_ANALYSED, reason))
+        return reading if model is None else replace(reading, model=model, site_points=())
 
     def _unread(self, job: Job, instance: Instance, reason: Reason) -> ImageReading:
         try:
@@ -188,7 +197,7 @@ class Reader:
         if not instance.is_here:
             raise NotReadable(Reason.ON_ANOTHER_HOST, Reason.ON_ANOTHER_HOST.value)
         if header is not None:
-            if reason := self.meant.objection(header):
+            if reason := self.meant.objection(header, instance.calling_ae):
                 raise NotReadable(reason, reason.value)
             if header.for_processing and has_presentation(opened, header):
                 raise NotReadable(Reason.PRESENTATION_READ, Reason.PRESENTATION_READ.value)
@@ -217,6 +226,8 @@ class Reader:
             supersedes=study.job.supersedes,
             inputs_digest=inputs_digest(study.job.instances),
             disagreements=study.disagreements,
+            model_name=study.job.model_name,
+            site_points=self.site_points,
         )
 
     def _run(self, ready: Sequence[Prepared]) -> dict[str, NetworkOutput]:
@@ -245,7 +256,7 @@ class Reader:
         first = next(iter(outputs.values()))
         seen = replace(
             unread,
-            reason=Reason.NOT_A_WRIST,
+            reason=Reason.OTHER_BODY_PART,
             radiograph=prepared.decoded.radiograph,
             placement=prepared.placement,
             input_size=manifest.pixels.size,

@@ -12,7 +12,7 @@ from daemon.reading.device.guard import Guard
 from daemon.reading.device.providers import is_missed
 from daemon.reading.device.sessions import Session
 from daemon.reading.flags import DEGRADED, NO_DEVICE
-from daemon.settings import Reading, Settings, resolve
+from daemon.settings import Model, Reading, resolve
 from model.package import ModelPackage, PackageError, load_package
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 _MOST_OPENERS = 4
 
 
-def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
-    """Load the model package that the settings name, judged by the site's operating points.
+def open_package(model: Model, settings_file: Path) -> ModelPackage:
+    """Load a model's package, judged by the site's operating points.
 
     Raises
     ------
@@ -29,10 +29,10 @@ def open_package(settings: Settings, settings_file: Path) -> ModelPackage:
         It cannot be used, or does not know a finding of the settings; the message says why.
     """
     try:
-        package = load_package(resolve(settings_file, settings.reading.package))
-    except PackageError as error:
-        raise Misconfigured(str(error)) from error
-    findings = outcome.at_site(package.manifest.findings, settings.report.operating_points)
+        package = load_package(resolve(settings_file, model.package))
+        findings = outcome.at_site(package.manifest.findings, model.operating_points)
+    except (PackageError, Misconfigured) as error:
+        raise Misconfigured(f"model {model.name}: {error}") from error
     return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
@@ -91,7 +91,7 @@ def openers(settings: Reading) -> int:
     return settings.decoders or min(len(os.sched_getaffinity(0)), _MOST_OPENERS)
 
 
-def package_name(settings: Settings, settings_file: Path) -> str:
-    """Return name and version of the model package; see `open_package`."""
-    manifest = open_package(settings, settings_file).manifest
+def package_name(model: Model, settings_file: Path) -> str:
+    """Return name and version of a model's package; see `open_package`."""
+    manifest = open_package(model, settings_file).manifest
     return f"{manifest.name} {manifest.version}"

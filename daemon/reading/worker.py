@@ -20,8 +20,8 @@ from daemon.ledger.jobs.queue import Queue
 from daemon.logs import study_key
 from daemon.reading.device.guard import Offline
 from daemon.reading.lack import Lack, Lacking
+from daemon.reading.models import Reads
 from daemon.reading.opened import OpenStudy
-from daemon.reading.read import Reader
 from daemon.records import HELD, Job, Reason, ResultFile, StudyReading, Withdrawal
 from daemon.settings import Reading
 
@@ -55,7 +55,7 @@ class Worker:
 
     name: str
     queue: Queue
-    reader: Reader
+    reader: Reads
     report: Reporter
     destinations: Sequence[str]
     settings: Reading

@@ -5,7 +5,7 @@ pipeline, one for each destination, and the clock work.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from daemon.assembly.sweep import Upkeep
 from daemon.calling.outgoing import Outgoing, build_outgoing
 from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import build_safekeeping
@@ -29,7 +30,6 @@ from daemon.operate.bells import Bells
 from daemon.operate.leases import CHECK_INTERVAL_S, LeaseWatch
 from daemon.operate.neighbours import BEAT_INTERVAL_S, Neighbours
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
-from daemon.operate.upkeep import Upkeep
 from daemon.operate.vigil import INTERVAL_S, Vigil
 from daemon.pull.night import Night
 from daemon.pull.wiring import build_fetchers
@@ -38,8 +38,9 @@ from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import open_package as open_package
 from daemon.reading.wiring import package_name as package_name
 from daemon.service.fetching import fetching as fetching
-from daemon.service.reading import build_reading
-from daemon.service.reading import recipe_digest as recipe_digest
+from daemon.service.reading import build_reading, router
+from daemon.service.reading import open_models as open_models
+from daemon.service.reading import recipes_of as recipes_of
 from daemon.service.sending import build_sending
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
@@ -141,7 +142,7 @@ def build(
     Raises
     ------
     Misconfigured
-        The state folder, the ledger, the model package or the provider cannot be used.
+        The state folder or the ledger cannot be used, or no model can.
     Unavailable
         The ledger does not answer now.
     """
@@ -150,21 +151,21 @@ def build(
     place.create()
     lock = StateLock(place.root)
     place.home()
-    package = open_package(settings, settings_file)
+    models = open_models(settings, settings_file)
     ledger = open_ledger(place, settings.ledger)
     neighbours = Neighbours(Places(ledger), chronometer, chronometer.seconds)
     outgoing = build_outgoing(settings)
     safekeeping = build_safekeeping(settings, place, ledger, outgoing.dimse, chronometer)
     couriers, after = build_sending(settings, place, ledger, outgoing, chronometer, safekeeping)
     pipeline, decoders = build_reading(
-        settings, place, package, ledger, chronometer, ringing(couriers)
+        settings, place, models, ledger, chronometer, ringing(couriers)
     )
     receiver = Receiver(settings, place, ledger, chronometer, safekeeping.answers)
     fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, chronometer)
     night = Night(settings.pull, list(fetchers.values()), chronometer)
     bells = Bells(night.turn, night.interval_s)
-    recipe = recipe_digest(settings, package)
-    upkeep = _upkeep(settings, recipe, pipeline, decoders, receiver, neighbours)
+    recipes = recipes_of(settings, models)
+    upkeep = _upkeep(settings, recipes, pipeline, decoders, receiver, neighbours)
     return Service(
         settings=settings,
         place=place,
@@ -187,7 +188,7 @@ def build(
 
 def _upkeep(  # it stands between receiving and reading
     settings: Settings,
-    recipe: str,
+    recipes: Mapping[str, str],
     pipeline: Pipeline,
     decoders: Decoders,
     receiver: Receiver,
@@ -198,7 +199,8 @@ def _upkeep(  # it stands between receiving and reading
         ledger=worker.queue.ledger,
         queue=worker.queue,
         assembly=settings.assembly,
-        recipe_digest=recipe,
+        recipes=recipes,
+        route=router(settings),
         clock=worker.clock,
         spool=worker.reader.spool,
         describe=decoders.describe,

@@ -1,68 +1,187 @@
-"""What reads: the model, its device, the decoders, the worker and its threads."""
+"""What reads: the models, their devices, the decoders, the worker and its threads."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+from daemon.assembly.route import models_for
+from daemon.assembly.sweep import Route
 from daemon.clock import Chronometer
+from daemon.errors import Misconfigured
 from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
+from daemon.reading.device.guard import Guard
+from daemon.reading.flags import flag_of
 from daemon.reading.meant import Meant
+from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
-from daemon.reading.wiring import build_guard, openers
+from daemon.reading.wiring import build_guard, open_package, openers
+from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
+from daemon.records import ResultFile, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
-from daemon.settings import Place, Settings
+from daemon.settings import Model, Place, Settings
 from model.package import ModelPackage
 
+logger = logging.getLogger(__name__)
+
+OUT_OF_SERVICE = "alert_model_out_of_service"
+"""Counter in the ledger: starts at which a model could not be used."""
 _NAME_LENGTH = 64
 """Of a worker, in the ledger."""
 
 
-def recipe_digest(settings: Settings, package: ModelPackage) -> str:
-    """Name how a study is read: another package or other result settings make another job."""
-    return f"{package.digest[:47]}-{settings.results_digest()}"
+@dataclass(frozen=True)
+class Opened:
+    """A model of the settings, and its package where that can be used."""
+
+    model: Model
+    package: ModelPackage | None
+
+    def recipe(self, settings: Settings) -> str:
+        """Name how it reads a study: another package or other settings make another job."""
+        package = self.package.digest[:47] if self.package is not None else "out of service"
+        return f"{package}-{settings.results_digest(self.model)}"
+
+
+def open_models(settings: Settings, settings_file: Path) -> list[Opened]:
+    """Open every model's package; one that cannot be used does not keep the others from it.
+
+    Raises
+    ------
+    Misconfigured
+        None can be used; the message says why, of each.
+    """
+    opened, problems = [], []
+    for model in settings.models:
+        try:
+            opened.append(Opened(model, open_package(model, settings_file)))
+        except Misconfigured as error:
+            problems.append(str(error))
+            opened.append(Opened(model, None))
+    if len(problems) == len(opened):
+        raise Misconfigured("\n".join(problems))
+    for words in problems:
+        logger.error("out of service: %s", words)
+    return opened
+
+
+def recipes_of(settings: Settings, models: Sequence[Opened]) -> dict[str, str]:
+    """Return each model's recipe, by its name."""
+    return {one.model.name: one.recipe(settings) for one in models}
+
+
+def router(settings: Settings) -> Route:
+    """Return what names the models that read an image."""
+    return partial(models_for, models=settings.models, words=settings.reading.body_parts)
 
 
 def build_reading(
     settings: Settings,
     place: Place,
-    package: ModelPackage,
+    models: Sequence[Opened],
     ledger: Ledger,
     clock: Chronometer,
     settled: Callable[[], None],
 ) -> tuple[Pipeline, Decoders]:
-    """Build the pipeline, and the decoders that it uses."""
+    """Build the pipeline, and the decoders that it uses.
+
+    Raises
+    ------
+    Misconfigured
+        No model can be used.
+    """
     home = place.home()
     which = f"{home.uid[:6]}-" if settings.ledger.url else ""
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
-    guard = build_guard(settings.reading, package, ledger, name)
-    reader = Reader(
-        package=package,
-        network=guard,
-        spool=place.spool,
-        settings_digest=settings.results_digest(),
-        decode=decoders.decode,
-        describe=decoders.describe,
-        meant=Meant(package.manifest, settings.reading, ledger.count),
-    )
-    reporter = _reporter(settings, place, ledger)
-    guarded("reading", lambda: reporter.warm_up(reader.identity, clock()))
+    guards = _guards(settings, models, ledger, name)
+    readers = {
+        one.model.name: _reader(settings, place, one.model, guards[one.model.name], decoders)
+        for one in models
+        if one.model.name in guards
+    }
+    reporters = {
+        one.name: Reporter(
+            settings.report_of(one), settings.every_destination(), place.outbox, ledger.count
+        )
+        for one in settings.models
+    }
+    first = next(iter(readers))
+    guarded("reading", lambda: reporters[first].warm_up(readers[first].identity, clock()))
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=reader,
-        report=reporter.report,
+        reader=Readers(readers, {one.name: unknown(one.name) for one in settings.models}),
+        report=_report(reporters, reporters[first]),
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
         settled=settled,
     )
-    return Pipeline(worker, number, lambda: guard.batch_size), decoders
+    batch_size = partial(_largest_batch, list(guards.values()))
+    return Pipeline(worker, number, batch_size), decoders
 
 
-def _reporter(settings: Settings, place: Place, ledger: Ledger) -> Reporter:
-    return Reporter(settings.report, settings.every_destination(), place.outbox, ledger.count)
+def _guards(
+    settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str
+) -> dict[str, Guard]:
+    """Load every package that can be used; say which models are out of service."""
+    guards: dict[str, Guard] = {}
+    problems: list[str] = []
+    for one in models:
+        name, package = one.model.name, one.package
+        provider = one.model.provider or settings.reading.provider
+        reading = settings.reading.model_copy(update={"provider": provider})
+        who = worker if len(models) == 1 else f"{name} {worker}"[:_NAME_LENGTH]
+        if package is not None:
+            try:
+                guards[name] = build_guard(reading, package, ledger, who)
+            except Misconfigured as error:
+                problems.append(f"model {name}: {error}")
+        if is_out := name not in guards:
+            ledger.count(OUT_OF_SERVICE)
+        ledger.set_flag(flag_of("degraded", f"model {name} out of service", worker), on=is_out)
+    if not guards:
+        raise Misconfigured("\n".join(problems))
+    for words in problems:
+        logger.error("out of service: %s", words)
+    return guards
+
+
+def _reader(
+    settings: Settings, place: Place, model: Model, guard: Guard, decoders: Decoders
+) -> Reader:
+    route, package = router(settings), guard.package
+    return Reader(
+        package=package,
+        network=guard,
+        spool=place.spool,
+        settings_digest=settings.results_digest(model),
+        decode=decoders.decode,
+        describe=decoders.describe,
+        meant=Meant(
+            package.manifest,
+            settings.reading,
+            guard.ledger.count,
+            lambda header, calling_ae: model.name in route(header, calling_ae),
+        ),
+        site_points=model.operating_points,
+    )
+
+
+def _report(reporters: dict[str, Reporter], otherwise: Reporter) -> Report:
+    def report(reading: StudyReading, withdrawal: Withdrawal | None) -> list[ResultFile]:
+        return reporters.get(reading.model_name, otherwise).report(reading, withdrawal)
+
+    return report
+
+
+def _largest_batch(guards: Sequence[Guard]) -> int:
+    return max(one.batch_size for one in guards)

@@ -16,10 +16,22 @@ from daemon.dicom.body_parts import DEFINED_TERMS, folded
 from daemon.dicom.quality_control import QUALITY_CONTROL_WORDS
 from daemon.errors import Misconfigured
 from daemon.place import Place as Place
+from daemon.settings.models import SHIPPED
+from daemon.settings.models import Model as Model
+from daemon.settings.models import OperatingPoints as OperatingPoints
+from daemon.settings.models import When as When
 from daemon.settings.peers import AeTitle, Commitment, Port, Pull, Seconds, Section, Tls, Wait
 from daemon.settings.peers import Destination as Destination
 from daemon.settings.peers import WebDestination as WebDestination
 from daemon.settings.text import not_plain, read_text, stripped
+
+SERIES_APART = 10
+"""Between the first series numbers of two models."""
+MOVED = {
+    "reading.package": "package of a [[models]] block",
+    "report.operating_points": "operating_points of a [[models]] block",
+}
+"""Keys of settings of before, and their present places."""
 
 
 class Node(Section):
@@ -85,9 +97,8 @@ class Assembly(Section):
 
 
 class Reading(Section):
-    """Which model reads, on what, and how often a study may fail."""
+    """What models run on, and how often a study may fail."""
 
-    package: str = "model/packages/wrist-demo"
     provider: Literal["auto", "cuda", "tensorrt", "cpu"] = "auto"
     cuda_graph: bool = False
     threads: int = Field(default=0, ge=0)
@@ -129,24 +140,13 @@ class Reading(Section):
         return self
 
 
-class OperatingPoints(Section):
-    """A site's own operating points for one finding, in place of the model package's."""
-
-    finding: str = Field(min_length=1)
-    high_sensitivity: float = Field(gt=0, lt=1)
-    high_specificity: float = Field(gt=0, lt=1)
-    reason: str = Field(min_length=1, max_length=200)
-    """Why, by whom decided; stands in every report. No patient data."""
-
-
 class Report(Section):
-    """What the results look like, and which operating points they are judged by."""
+    """What the results look like."""
 
     language: Literal["en", "de", "fr", "fi", "es"] = "en"
     heat_map: bool = True
     presentation_state: bool = False
     first_series_number: int = Field(default=9001, ge=1, le=2**31 - 10)
-    operating_points: tuple[OperatingPoints, ...] = ()
 
 
 class Delivery(Section):
@@ -187,6 +187,7 @@ class Settings(Section):
     ledger: LedgerPlace = LedgerPlace()
     assembly: Assembly = Assembly()
     reading: Reading = Reading()
+    models: tuple[Model, ...] = Field(default=(SHIPPED,), min_length=1)
     report: Report = Report()
     delivery: Delivery = Delivery()
     commitment: Commitment = Commitment()
@@ -200,6 +201,13 @@ class Settings(Section):
         names = self.destination_names()
         if len(set(names)) < len(names):
             raise ValueError("destinations: every name must be used once only")
+        return self
+
+    @model_validator(mode="after")
+    def _models_can_be_told_apart(self) -> "Settings":
+        names = [one.name for one in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError("models: every name must be used once only")
         return self
 
     @model_validator(mode="after")
@@ -226,9 +234,16 @@ class Settings(Section):
         """Return all that get results."""
         return *self.destinations, *self.delivery.web
 
-    def results_digest(self) -> str:
-        """Name what shapes a result besides its inputs and the model package (16 hex digits)."""
-        return hashlib.sha256(self.report.model_dump_json().encode()).hexdigest()[:16]
+    def results_digest(self, model: Model) -> str:
+        """Name what shapes a model's results besides inputs and package (16 hex digits)."""
+        points = [one.model_dump_json() for one in model.operating_points]
+        shape = "\x1f".join([self.report.model_dump_json(), model.name, *points])
+        return hashlib.sha256(shape.encode()).hexdigest()[:16]
+
+    def report_of(self, model: Model) -> Report:
+        """Return what a model's results look like: their series have numbers of their own."""
+        number = self.report.first_series_number + SERIES_APART * self.models.index(model)
+        return self.report.model_copy(update={"first_series_number": number})
 
 
 def load(path: Path) -> Settings:
@@ -258,6 +273,8 @@ def resolve(settings_file: Path, value: str) -> Path:
 
 def _line(file: str, location: tuple[int | str, ...], message: str) -> str:
     key = ".".join(str(part) for part in location) or "file"
+    if key in MOVED:
+        return f"{file}: {key}: is now {MOVED[key]}; see settings.toml"
     texts = {
         "Extra inputs are not permitted": "is unknown; remove it or correct its spelling",
         "Field required": "is missing",

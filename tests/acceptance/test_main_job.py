@@ -118,7 +118,10 @@ def test_chest_that_calls_itself_a_wrist_is_not_analysed(site, tmp_path):
     files = save_all(study_of([("PA", chest())], exam), tmp_path)
     back = _round_trip(site, Study(exam.study_uid, "chest", tuple(files), is_wrist=False))
     assert [claim for claim in claims(back) if not claim.kept] == []
-    assert (back.state["category"], back.state["reason"]) == (NOT_ANALYSED, "not a wrist")
+    assert (back.state["category"], back.state["reason"]) == (
+        NOT_ANALYSED,
+        "not the expected body part",
+    )
 
 
 def test_two_patients_in_one_study_are_held_and_nothing_is_sent(site, tmp_path):

@@ -87,7 +87,7 @@ def everything(drawn):
         category: [image_reading(drawn, probability)]
         for category, probability in PROBABILITIES.items()
     }
-    sets[Category.NOT_ANALYSED] = [unread(drawn, Reason.NOT_A_WRIST)]
+    sets[Category.NOT_ANALYSED] = [unread(drawn, Reason.OTHER_BODY_PART)]
     results = {
         category: build_results(study_reading(images), REPORT, DESTINATIONS)
         for category, images in sets.items()

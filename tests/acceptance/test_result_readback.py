@@ -1,6 +1,7 @@
 """What independent readers find in a report is what the reading, and so the ledger, holds."""
 
 import re
+from dataclasses import replace
 
 import highdicom
 import numpy as np
@@ -22,11 +23,7 @@ from tests.support.tools import run_tool
 
 pytestmark = pytest.mark.acceptance
 WHY = "radiology board, meeting of November"
-REPORT = Report(
-    operating_points=(
-        OperatingPoints(finding="fracture", high_sensitivity=0.3, high_specificity=0.7, reason=WHY),
-    )
-)
+POINTS = OperatingPoints(finding="fracture", high_sensitivity=0.3, high_specificity=0.7, reason=WHY)
 SITE = Destination(name="a", ae_title="PACS", host="127.0.0.1", port=104, report="comprehensive-3d")
 
 
@@ -41,9 +38,9 @@ def read(request, tmp_path):
         image_reading(lateral, 0.5004, bump(0.4, 0.6), "foreignbody"),
         image_reading(right, 0.0721),
     ]
-    reading = study_reading(images)
+    reading = replace(study_reading(images), site_points=(POINTS,))
     site = SITE.model_copy(update={"report": request.param})
-    report = build_results(reading, REPORT, [site])[0]
+    report = build_results(reading, Report(), [site])[0]
     file = save(report.dataset, tmp_path / "report.dcm")
     return reading, dict(zip(reading.images, sources, strict=True)), file
 

@@ -36,7 +36,7 @@ from daemon.reading.sandbox import Decoder
 from daemon.records import Arrival
 from daemon.settings import load
 from model.pixels import prepare
-from tests.support.node import PACKAGE, settings_text
+from tests.support.node import PACKAGE, model_block, settings_text
 from tests.support.objects import dx, save
 from tests.support.phantoms import wrist
 from tests.support.tools import free_port
@@ -70,7 +70,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("broken off"))  # leaves no folder behind
     if options.one:
         sections = {
-            "reading": {"package": str(options.package.resolve()), "provider": "cpu"},
+            "models": [model_block(options.package.resolve())],
+            "reading": {"provider": "cpu"},
             "report": {"heat_map": not options.no_heat_maps},
         }
         print(json.dumps(measure(options.one, options.spacing_mm, sections)))
@@ -130,7 +131,7 @@ def measure(studies: int, spacing_mm: float, sections: dict[str, Any]) -> dict[s
     return {
         "studies": studies,
         "rows_columns": shape,
-        "package": Path(sections["reading"]["package"]).name,
+        "package": Path(sections["models"][0]["package"]).name,
         "heat_map": sections["report"]["heat_map"],
         "per_s": round(per_s, 2),
         "bare_per_s": round(bare, 2),
@@ -165,7 +166,7 @@ def _queue(site: service.Service, studies: int, spacing_mm: float) -> tuple[int,
         )
     site.ledger.record(arrivals)
     for study in site.ledger.waiting():
-        site.pipeline.worker.queue.enqueue(study.study_id, "recipe", now)
+        site.pipeline.worker.queue.enqueue(study.study_id, {"wrist": "recipe"}, now)
     return int(template.Rows), int(template.Columns)
 
 

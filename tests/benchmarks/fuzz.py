@@ -37,7 +37,7 @@ from tests.benchmarks.odd_traffic import Traffic
 from tests.support.fakes import Archive
 from tests.support.graphs import tiny_manifest, write_graph
 from tests.support.mutations import CANARIES
-from tests.support.node import Node, running_daemon
+from tests.support.node import Node, model_block, running_daemon
 from tests.support.processes import status
 from tests.support.recordings import drawn, real
 
@@ -209,8 +209,8 @@ def _running(folder: Path) -> Iterator[tuple[Node, Ledger]]:
     sections = {
         "receiver": {"host": "127.0.0.1", "port": 0, "min_free_bytes": 0, "warn_free_bytes": 0},
         "assembly": {"quiet_period_s": QUIET_S, "sweep_interval_s": 0.2},
+        "models": [model_block(folder / "package")],
         "reading": {
-            "package": str(folder / "package"),
             "provider": "cpu",
             "threads": 1,
             "retry_delay_s": 0.2,

@@ -109,7 +109,7 @@ def costs(ledger: Ledger, first: int, repeats: int) -> dict[str, float]:
         number = next(numbers)
         ledger.record([arrival(number)])
         [study] = ledger.waiting()
-        queue.enqueue(study.study_id, RECIPE, NOW)
+        queue.enqueue(study.study_id, {"wrist": RECIPE}, NOW)
         begun = time.perf_counter()
         job = queue.claim("benchmark", NOW, LEASE)
         claims.append(time.perf_counter() - begun)
@@ -158,7 +158,7 @@ def claims_per_s(where: str, ledger: Ledger, processes: int, jobs: int, first: i
     queue = Queue(ledger)
     ledger.record([arrival(number) for number in range(first, first + jobs)])
     for study in ledger.waiting():
-        queue.enqueue(study.study_id, RECIPE, NOW)
+        queue.enqueue(study.study_id, {"wrist": RECIPE}, NOW)
     context = multiprocessing.get_context("spawn")
     begin, done = context.Barrier(processes + 1), context.Queue()
     workers = [

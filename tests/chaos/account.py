@@ -38,11 +38,12 @@ class Account:
 
 
 class Reported(NamedTuple):
-    """Of which images of which study a report is, and which patient it names."""
+    """Of which images of which study a report is, which patient it names, and who made it."""
 
     study: str
     images: frozenset[str]
     patient: str
+    model: str
 
 
 def settle(
@@ -50,6 +51,7 @@ def settle(
     kept: Mapping[str, list[Dataset]],
     states: Sequence[Path],
     patients: Mapping[str, str] | None = None,
+    models: int = 1,
 ) -> Account:
     """Compare.
 
@@ -63,12 +65,15 @@ def settle(
         The daemons' folders, at rest.
     patients : mapping or None
         The Patient ID under which a corrected study was promised last, by Study Instance UID.
+    models : int
+        How many read every study: a promise to be read is lost unless each has.
     """
     corrected = patients or {}
     objects = {uid: copies[0] for uid, copies in kept.items()}
     rejected = frozenset().union(*(evidence(one) for one in objects.values() if is_note(one)))
     reports = {uid: reported(one) for uid, one in objects.items() if is_report(one)}
-    read = images_read((one for uid, one in reports.items() if uid not in rejected), corrected)
+    valid = (one for uid, one in reports.items() if uid not in rejected)
+    read = images_read(valid, corrected, models)
     return Account(
         promised=sum(map(len, promised.values())),
         corrected=len(corrected),
@@ -86,17 +91,28 @@ def settle(
     )
 
 
-def images_read(reports: Iterable[Reported], patients: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return the images that reports are about, by study; of corrected ones under their patient."""
-    read: dict[str, set[str]] = {}
+def images_read(
+    reports: Iterable[Reported], patients: Mapping[str, str], models: int = 1
+) -> dict[str, set[str]]:
+    """Return the images that so many models have reported on, by study.
+
+    Of corrected studies those that they reported under the patient of now.
+    """
+    read: dict[str, dict[str, set[str]]] = {}
     for one in reports:
         if patients.get(one.study, one.patient) == one.patient:
-            read.setdefault(one.study, set()).update(one.images)
-    return read
+            of_study = read.setdefault(one.study, {})
+            of_study.setdefault(one.model, set()).update(one.images)
+    return {
+        study: set.intersection(*by_model.values()) if len(by_model) >= models else set()
+        for study, by_model in read.items()
+    }
 
 
 def reported(report: Dataset) -> Reported:
-    return Reported(str(report.StudyInstanceUID), evidence(report), str(report.get("PatientID")))
+    patient = str(report.get("PatientID"))
+    models = [one.ManufacturerModelName for one in report.get("ContributingEquipmentSequence", [])]
+    return Reported(str(report.StudyInstanceUID), evidence(report), patient, "".join(models))
 
 
 def is_report(dataset: Dataset) -> bool:

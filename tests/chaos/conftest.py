@@ -18,7 +18,7 @@ from tests.chaos.traffic import Send, Traffic
 from tests.chaos.victim import Victim, victims
 from tests.support.fakes import Archive, Deed
 from tests.support.graphs import tiny_manifest, write_graph
-from tests.support.node import Peer, fast_settings, settings_text
+from tests.support.node import Peer, fast_settings, model_block, settings_text
 from tests.support.tools import free_port, wait_until
 
 IN_FLIGHT = 30
@@ -34,10 +34,19 @@ def _quiet(caplog):
 
 @pytest.fixture(scope="session")
 def tiny_package(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
+    return tiny(tmp_path_factory.mktemp("tiny"), "tiny")
+
+
+@pytest.fixture(scope="session")
+def two_packages(tmp_path_factory, tiny_package):
+    """Two models that both read everything."""
+    return tiny_package, tiny(tmp_path_factory.mktemp("second"), "second")
+
+
+def tiny(folder: Path, name: str) -> Path:
     graph = write_graph(folder / "graph.onnx", gain=1.0)
-    write_package(folder / "package", graph, tiny_manifest(graph), "")
-    return folder / "package"
+    manifest = tiny_manifest(graph).model_copy(update={"name": name})
+    return write_package(folder / "package", graph, manifest, "").folder
 
 
 def moods(seed: int, share: float) -> Iterator[Deed]:
@@ -61,6 +70,7 @@ class Ward:
         self.kills = 0
         self.unsent = 0
         self.parked = 0
+        self.models = 1
         self._reports: dict[str, Reported] = {}
         self.traffic: Traffic | None = None
         self.releaser: Releaser | None = None
@@ -85,7 +95,7 @@ class Ward:
 
     def unreported(self) -> int:
         assert self.traffic is not None
-        read = images_read(self._arrived(), dict(self.traffic.patients))
+        read = images_read(self._arrived(), dict(self.traffic.patients), self.models)
         return sum(
             not images <= read.get(study, set())
             for study, images in list(self.traffic.promised.items())
@@ -129,18 +139,22 @@ class Ward:
         for one in self.victims:
             one.stop()
         promised, patients = self.traffic.promised, self.traffic.patients
-        return settle(promised, self.archive.kept, self.states, patients), stuck
+        return settle(promised, self.archive.kept, self.states, patients, self.models), stuck
 
 
-def hasty(state: Path, port: int, package: Path, pacs: Peer, ledger: str = "") -> str:
-    """Return settings with the shortest waits that still mean something."""
+def hasty(state: Path, port: int, packages: Sequence[Path], pacs: Peer, ledger: str = "") -> str:
+    """Return settings with the shortest waits that still mean something; each model reads all."""
+    first, *others = packages
+    besides = [
+        model_block(one, name=f"besides{number}", also=True) for number, one in enumerate(others)
+    ]
     sections = {
         "node": {"state_dir": str(state)},
         "ledger": {"url": ledger},
         "receiver": {"port": port, "min_free_bytes": 0, "warn_free_bytes": 0},
         "assembly": {"quiet_period_s": 0.3, "sweep_interval_s": 0.1},
+        "models": [model_block(first), *besides],
         "reading": {
-            "package": str(package),
             "provider": "cpu",
             "threads": 1,
             "retry_delay_s": 0.2,
@@ -159,17 +173,22 @@ def hasty(state: Path, port: int, package: Path, pacs: Peer, ledger: str = "") -
 
 @contextmanager
 def ward(
-    folder: Path, package: Path, deeds: Iterator[Deed], state: Path | None = None
+    folder: Path,
+    packages: Path | Sequence[Path],
+    deeds: Iterator[Deed],
+    state: Path | None = None,
 ) -> Iterator[tuple[Ward, int]]:
-    """Give everything, the daemon not yet started, and its port."""
+    """Give everything, the daemon not yet started, and its port; each package is a model."""
+    packages = [packages] if isinstance(packages, Path) else packages
     state = state or folder / "state"
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     settings = folder / "settings.toml"
     with Archive(deeds=deeds, ae_title="PACS") as archive:
-        settings.write_text(hasty(state, port, package, archive))
+        settings.write_text(hasty(state, port, packages, archive))
         with victims(settings) as (one,):
             site = Ward(folder, {state: one}, archive, state / "ledger.sqlite")
+            site.models = len(packages)
             try:
                 yield site, port
             finally:
@@ -178,9 +197,10 @@ def ward(
 
 @contextmanager
 def hosts(
-    folder: Path, package: Path, deeds: Iterator[Deed], ledger: str
+    folder: Path, packages: Path | Sequence[Path], deeds: Iterator[Deed], ledger: str
 ) -> Iterator[tuple[Ward, list[int]]]:
     """Give two daemons on one ledger, not yet started, and their ports."""
+    packages = [packages] if isinstance(packages, Path) else packages
     folder.mkdir(parents=True, exist_ok=True)
     ports = [free_port(), free_port()]
     states = [folder / name / "state" for name in ("east", "west")]
@@ -189,9 +209,10 @@ def hosts(
         for state, port in zip(states, ports, strict=True):
             state.parent.mkdir(parents=True)
             files.append(state.parent / "settings.toml")
-            files[-1].write_text(hasty(state, port, package, archive, ledger))
+            files[-1].write_text(hasty(state, port, packages, archive, ledger))
         with victims(*files) as both:
             site = Ward(folder, dict(zip(states, both, strict=True)), archive, ledger)
+            site.models = len(packages)
             try:
                 yield site, ports
             finally:

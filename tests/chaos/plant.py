@@ -17,7 +17,7 @@ from daemon.clock import utc_now
 from daemon.ledger.overview import StudyState, study_states
 from daemon.settings import load
 from tests.support.fakes import Archive, Modality
-from tests.support.node import fast_settings, settings_text
+from tests.support.node import fast_settings, model_block, settings_text
 from tests.support.objects import Exam, Patient, dx
 from tests.support.processes import decoders
 from tests.support.tools import wait_until
@@ -115,13 +115,14 @@ def plant(
     ours: dict[str, dict[str, Any]] = {
         "receiver": {"min_free_bytes": 0, "warn_free_bytes": 0},
         "assembly": {"quiet_period_s": QUIET_S, "sweep_interval_s": 0.1},
-        "reading": {"package": str(package), "provider": "cpu", "threads": 1, "decoders": 1},
+        "reading": {"provider": "cpu", "threads": 1, "decoders": 1},
         "report": {"heat_map": False},
         "delivery": {"interval_s": 0.1, "first_delay_s": FIRST_DELAY_S, "timeout_s": 5.0},
     }
     with Archive(deeds=mood, ae_title="PACS") as archive:
         file = folder / "settings.toml"
         merged = {name: values | (sections or {}).get(name, {}) for name, values in ours.items()}
+        merged["models"] = [model_block(package)]
         merged |= {name: one for name, one in (sections or {}).items() if name not in ours}
         file.write_text(settings_text(fast_settings(merged), [archive]))
         site = service.build(load(file), file, wall)

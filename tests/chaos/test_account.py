@@ -7,9 +7,14 @@ from pydicom.uid import Comprehensive3DSRStorage, KeyObjectSelectionDocumentStor
 from tests.chaos.account import settle
 
 
-def report(uid, study, *images, text="same", patient="", sop_class=Comprehensive3DSRStorage):
+def report(  # what a report says
+    uid, study, *images, text="same", patient="", model="", sop_class=Comprehensive3DSRStorage
+):
     """The least of a report that the account looks at."""
     one = Dataset()
+    equipment = Dataset()
+    equipment.ManufacturerModelName = model
+    one.ContributingEquipmentSequence = [equipment]
     one.SOPClassUID, one.SOPInstanceUID, one.StudyInstanceUID = sop_class, uid, study
     one.SeriesDescription, one.PatientID = text, patient
     series, entry = Dataset(), Dataset()
@@ -50,6 +55,12 @@ def test_what_does_not_add_up_is_counted(tmp_path, kept, problem):
     account = settle(PROMISED, kept, [tmp_path])
     assert getattr(account, problem) > 0
     assert not account.is_clean
+
+
+def test_of_two_models_each_has_to_report_and_neither_doubles_the_other(tmp_path):
+    both = {uid: [report(uid, "1.2", "1.2.1", "1.2.2", model=uid)] for uid in ("2.25.1", "2.25.2")}
+    assert settle(PROMISED, both, [tmp_path], models=2).is_clean
+    assert settle(PROMISED, GOOD, [tmp_path], models=2).lost == 2
 
 
 @pytest.mark.parametrize("name", ["1.part", "1.dcm"])

@@ -103,9 +103,9 @@ def test_killed_at_random_nothing_promised_is_lost(tmp_path, tiny_package):
         verdict(site, "random", began)
 
 
-def test_killed_at_every_step_nothing_promised_is_lost(tmp_path, tiny_package):
+def test_killed_at_every_step_nothing_promised_is_lost_of_either_model(tmp_path, two_packages):
     began = time.monotonic()
-    with ward(tmp_path, tiny_package, moods(seed=8, share=0.0)) as (site, port):
+    with ward(tmp_path, two_packages, moods(seed=8, share=0.0)) as (site, port):
         reached = _kill_at_each(site, port, points() * ROUNDS)
         verdict(site, "at every step", began)
     assert reached == set(points())

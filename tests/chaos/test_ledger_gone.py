@@ -7,7 +7,7 @@ import numpy as np
 
 from daemon.ending import EXIT_AGAIN
 from tests.support.fakes import Archive, Modality
-from tests.support.node import Node, fast_settings, running_daemon, settings_text
+from tests.support.node import Node, fast_settings, model_block, running_daemon, settings_text
 from tests.support.objects import Exam, Patient, dx
 
 NOTICED_WITHIN_S = 60.0
@@ -23,7 +23,8 @@ def test_what_was_acknowledged_after_the_ledger_was_deleted_is_read_after_the_re
 ):
     sections = {
         "receiver": {"min_free_bytes": 0, "warn_free_bytes": 0},
-        "reading": {"package": str(tiny_package), "provider": "cpu"},
+        "models": [model_block(tiny_package)],
+        "reading": {"provider": "cpu"},
         "assembly": {"quiet_period_s": 1.0, "sweep_interval_s": 0.2},
         "report": {"heat_map": False},
     }

@@ -55,7 +55,7 @@ def test_killed_under_orthanc_nothing_promised_is_lost(tmp_path, tiny_package):
     with running_orthanc(tmp_path / "pacs") as pacs, victims(settings) as (one,):
         pacs.knows("WRISTD", port)
         images = _keep(pacs, tmp_path / "in")
-        settings.write_text(hasty(tmp_path / "state", port, tiny_package, pacs))
+        settings.write_text(hasty(tmp_path / "state", port, [tiny_package], pacs))
         sender = threading.Thread(target=_forward, args=(pacs, list(images)), daemon=True)
         one.start()
         one.await_ready()

@@ -51,7 +51,7 @@ def test_what_can_be_opened_is_good_and_nothing_is_made(tmp_path):
     assert line(said, "receiver.port").endswith(f"{port} on 127.0.0.1 is free")
     assert "will be made" in line(said, "node.state_dir")
     assert "does not exist yet" in line(said, "ledger")
-    assert "wrist-demo 1, verified" in line(said, "reading.package")
+    assert "wrist-demo 1, verified" in line(said, "models.wrist")
     assert [one.name for one in tmp_path.iterdir()] == ["settings.toml"]
 
 
@@ -81,12 +81,12 @@ def test_folder_space_ledger_and_package_that_cannot_be_used_are_all_named(tmp_p
     code, said = check(
         tmp_path,
         receiver={"port": 0, "min_free_bytes": 2**62, "warn_free_bytes": 2**62},
-        reading={"package": "nowhere"},
+        models=[{"name": "wrist", "package": "nowhere"}],
     )
     assert code == 78
     wrong = [one for one in said.splitlines() if one.startswith("wrong")]
     assert [one.split()[1].rstrip(":") for one in wrong] == [
-        "node.state_dir", "disk", "ledger", "reading.package",
+        "node.state_dir", "disk", "ledger", "models.wrist",
     ]  # fmt: skip
     assert "schema 9999, which only a newer version knows" in line(said, "ledger")
 
@@ -117,7 +117,7 @@ def test_our_certificate_is_shown_and_judged(tmp_path, days, fits, level, words)
     receiver = {"port": 0, **{name: str(file) for name, file in tls.items()}}
     file = tmp_path / "settings.toml"
     file.write_text(settings_text(fast_settings({"receiver": receiver}), [Pacs]))
-    findings = check_all(load(file), file, lambda: "", peers=False)
+    findings = check_all(load(file), file, lambda _model: "", peers=False)
     [found] = [one for one in findings if one.what == "receiver.tls_certificate"]
     assert (found.level, words in found.words) == (level, True), found
 

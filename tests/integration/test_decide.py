@@ -40,7 +40,7 @@ def held(parked):
     office, settings = parked
     office.ledger.record([arrival(2, content="b", at=START)])
     queue, [study] = Queue(office.ledger), office.ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", START)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, START)
     job = queue.claim("w", START, timedelta(seconds=60))
     conflict = reading(Category.NOT_ANALYSED, Reason.IDENTITY_CONFLICT)
     assert queue.finish(job, replace(conflict, study_uid=STUDY), [], ["archive"], START)

@@ -11,12 +11,12 @@ import pytest
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
+from daemon.assembly.sweep import Upkeep
 from daemon.clock import utc_now
 from daemon.ledger.jobs.queue import Queue
-from daemon.operate.upkeep import Upkeep
 from daemon.settings import Assembly
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
-from tests.support.fakes import FrozenClock
+from tests.support.fakes import FrozenClock, to_wrist
 from tests.support.objects import Exam, dx
 from tests.support.opening import describe_here
 from tests.support.receiving import LIMITS, PICTURE, House, raw
@@ -87,7 +87,8 @@ def test_a_study_waits_for_an_image_that_is_on_the_wire_in_a_child(house):
         house.ledger,
         queue,
         Assembly(quiet_period_s=1.0, hard_cap_s=900.0),
-        "recipe",
+        {"wrist": "recipe"},
+        to_wrist,
         clock,
         house.place.spool,
         describe_here,

@@ -38,7 +38,7 @@ def _read(ledger, study, scores):
     values = (study, f"{study}.1", Dx, ExplicitVRLittleEndian, "p", "a" * 64, "f", 1, "AE")
     ledger.record([Arrival(*values, START)])
     [waiting] = ledger.waiting()
-    queue.enqueue(waiting.study_id, "recipe", START)
+    queue.enqueue(waiting.study_id, {"wrist": "recipe"}, START)
     job = queue.claim("w", START, timedelta(seconds=60))
     images = tuple(_images(study, scores))
     model = ModelIdentity("m", "1", "d", "none", "CPUExecutionProvider")
@@ -97,7 +97,7 @@ def test_one_study_alone_is_tried_and_shown_by_its_key(site):
 def test_the_points_of_the_settings_can_be_tried_before_they_are_used(site):
     points = {"finding": "fracture", "high_sensitivity": 0.05, "high_specificity": 0.95}
     lines = [f"{key} = {json.dumps(value)}" for key, value in points.items()]
-    text = "\n".join(["", "[[report.operating_points]]", *lines, 'reason = "a trial"'])
+    text = "\n".join(["", "[[models.operating_points]]", *lines, 'reason = "a trial"'])
     site.write_text(site.read_text() + text)
     trial = _trial(site, "--threshold", "settings")
     assert {one["after"] for one in trial["changed"]} == {"doubt"}

@@ -203,3 +203,8 @@ def _write(one: FileDataset | Offer, file: Path) -> Path:
         return save(one, file)
     file.write_bytes(file_start(one) + bytes(one.data_set))
     return file
+
+
+def to_wrist(_header: object, _calling_ae: str) -> tuple[str, ...]:
+    """Route every image to the one model, as the shipped settings do."""
+    return ("wrist",)

@@ -19,7 +19,9 @@ READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 10.0
 _READY = re.compile(r"ready: (\S+) listens on port (\d+)")
 
-Sections = Mapping[str, Mapping[str, object]]
+Blocks = Sequence[Mapping[str, object]]
+Sections = Mapping[str, Mapping[str, object] | Blocks]
+"""Tables of the settings by name; a list is an array of tables."""
 
 
 class Peer(Protocol):
@@ -148,22 +150,36 @@ def running_daemon(
         raise PeerError(node.account("the daemon did not stop cleanly"))
 
 
-def fast_settings(sections: Sections) -> dict[str, dict[str, object]]:
+def fast_settings(sections: Sections) -> dict[str, Mapping[str, object] | Blocks]:
     """Return settings for one machine and short waits, with the given ones laid over them."""
     settings: dict[str, dict[str, object]] = {
         "receiver": {"host": "127.0.0.1", "port": 0},
         "assembly": {"quiet_period_s": 2.0, "sweep_interval_s": 0.2},
-        "reading": {"package": str(PACKAGE), "retry_delay_s": 1.0},
+        "reading": {"retry_delay_s": 1.0},
         "delivery": {"interval_s": 0.2, "first_delay_s": 1.0},
     }
+    blocks: dict[str, Blocks] = {"models": [model_block()]}
     for section, values in sections.items():
-        settings.setdefault(section, {}).update(values)
-    return settings
+        if isinstance(values, Mapping):
+            settings.setdefault(section, {}).update(values)
+        else:
+            blocks[section] = values
+    return {**settings, **blocks}
+
+
+def model_block(package: Path = PACKAGE, **values: object) -> dict[str, object]:
+    """Return a model of the settings."""
+    return {"name": "wrist", "package": str(package), **values}
 
 
 def settings_text(sections: Sections, destinations: Sequence[Peer]) -> str:
     """Write TOML; JSON spells strings, numbers and booleans the same way."""
-    blocks = [(f"[{name}]", values) for name, values in sections.items()]
+    blocks = [
+        (f"[{name}]", values) for name, values in sections.items() if isinstance(values, Mapping)
+    ]
+    for name, tables in sections.items():
+        if not isinstance(tables, Mapping):
+            blocks += [(f"[[{name}]]", table) for table in tables]
     for number, peer in enumerate(destinations, start=1):
         values = {
             "name": f"pacs{number}" if number > 1 else "pacs",

@@ -71,7 +71,7 @@ class Office:
         values = (STUDY, f"{STUDY}.1", Dx, ExplicitVRLittleEndian, "p", "a" * 64, "f", 1, "AE")
         self.ledger.record([Arrival(*values, START)])
         [study] = self.ledger.waiting()
-        queue.enqueue(study.study_id, "recipe", START)
+        queue.enqueue(study.study_id, {"wrist": "recipe"}, START)
         job = queue.claim("w", START, timedelta(seconds=60))
         model = ModelIdentity("m", "1", "d", "none", "CPUExecutionProvider")
         image = ImageReading(f"{STUDY}.1", Category.NEGATIVE)

@@ -58,7 +58,7 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, obj
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _fields(inner, f"{prefix}{name}.")
-        elif field.is_required() and name == "destinations":
+        elif name in ("destinations", "models"):
             yield from _fields(inner.__args__[0], f"{prefix}{name}.")  # type: ignore[union-attr]
         else:
             default = ... if field.is_required() else field.get_default(call_default_factory=True)

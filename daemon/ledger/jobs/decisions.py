@@ -1,11 +1,12 @@
 """What a person decides about a study: try again, let go, leave it, read it anew."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from daemon.errors import Rejected
 from daemon.ledger.hosts.holding import held_by, most_first
@@ -23,7 +24,7 @@ from daemon.ledger.tables import (
 )
 from daemon.ledger.waits import AT_ONCE
 from daemon.logs import study_key
-from daemon.records import Reason
+from daemon.records import NO_MODEL, Reason
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,8 @@ class Decisions:
             The study is held: trying again would hold it again.
         """
         with self.ledger.transaction() as connection:
-            job = _newest_job(connection, study_id)
-            jobs = 0
-            if job is not None and job.state == JobState.QUEUED:
-                values = {"not_before": AT_ONCE} | ({"priority": URGENT} if urgent else {})
-                jobs = connection.execute(
-                    update(JobRow).where(JobRow.id == job.id).values(**values)
-                ).rowcount
-            elif job is not None and job.state in (JobState.QUARANTINED, JobState.SKIPPED):
-                jobs = _copy(connection, job, job.recipe_digest, now, urgent=urgent)
+            newest = _newest_jobs(connection, study_id)
+            jobs = sum(_try_again(connection, job, now, urgent=urgent) for job in newest)
             again = (
                 update(DeliveryRow)
                 .where(
@@ -83,7 +77,7 @@ class Decisions:
                 )
             )
             deliveries = connection.execute(again).rowcount
-            if not deliveries and job is not None and is_held(job.state, job.reason):
+            if not jobs + deliveries and any(is_held(one.state, one.reason) for one in newest):
                 raise Rejected(
                     "this study is held: mend it in the PACS and send it again, "
                     "or let it be read as it is with `wristd release`"
@@ -91,7 +85,7 @@ class Decisions:
             return Done(jobs, deliveries)
 
     def release(self, study_id: int, now: datetime) -> Done:
-        """Let a held study be read as it is.
+        """Let a held study be read as it is, also by models that have not come to it yet.
 
         Raises
         ------
@@ -99,10 +93,10 @@ class Decisions:
             It is not held, or not as it was when it was held.
         """
         with self.ledger.transaction() as connection:
-            job = _newest_job(connection, study_id)
-            if job is None or not is_held(job.state, job.reason):
+            newest = _newest_jobs(connection, study_id)
+            if not any(is_held(one.state, one.reason) for one in newest):
                 raise Rejected("this study is not held: see `wristd studies`")
-            jobs = _copy(connection, job, job.recipe_digest, now, release=True)
+            jobs = sum(_let_go(connection, one, now) for one in newest)
             if not jobs:
                 raise Rejected("other images came since this study was held: it is read anew")
             return Done(jobs)
@@ -129,19 +123,65 @@ class Decisions:
             return Done(jobs, deliveries)
 
     def replay(
-        self, study_id: int, recipe_digest: str, now: datetime, *, urgent: bool = False
+        self, study_id: int, recipes: Mapping[str, str], now: datetime, *, urgent: bool = False
     ) -> Done:
-        """Read a study again with the present recipe; new results replace the old ones."""
+        """Let the models that read a study read it again; new results replace the old ones.
+
+        A study that no model was asked about is routed anew: the settings may know one now.
+
+        Parameters
+        ----------
+        study_id : int
+        recipes : mapping
+            The present recipe of each model, by its name.
+        now : datetime
+        urgent : bool
+        """
         with self.ledger.transaction() as connection:
-            job = _newest_job(connection, study_id)
-            if job is None or job.state in (JobState.QUEUED, JobState.RUNNING):
-                return Done()
-            return Done(_copy(connection, job, recipe_digest, now, urgent=urgent))
+            newest = _newest_jobs(connection, study_id)
+            if [one.model_name for one in newest] == [NO_MODEL]:
+                route = update(StudyRow).where(StudyRow.id == study_id)
+                return Done(connection.execute(route.values(waiting_since=now)).rowcount)
+            begun = (JobState.QUEUED, JobState.RUNNING)
+            again = [one for one in newest if one.state not in begun and one.model_name in recipes]
+            return Done(
+                sum(
+                    _copy(connection, one, recipes[one.model_name], now, urgent=urgent)
+                    for one in again
+                )
+            )
 
 
-def _newest_job(connection: Connection, study_id: int) -> Row[Any] | None:
-    query = select(JobRow.__table__).where(JobRow.study_id == study_id)
-    return connection.execute(query.order_by(JobRow.id.desc()).limit(1)).one_or_none()
+def _newest_jobs(connection: Connection, study_id: int) -> Sequence[Row[Any]]:
+    """Return the newest job of each model; that of none only where no model was asked."""
+    of_each = (
+        select(func.max(JobRow.id)).where(JobRow.study_id == study_id).group_by(JobRow.model_name)
+    )
+    query = select(JobRow.__table__).where(JobRow.id.in_(of_each)).order_by(JobRow.id)
+    found = connection.execute(query).all()
+    return [one for one in found if one.model_name != NO_MODEL] or found
+
+
+def _let_go(connection: Connection, job: Row[Any], now: datetime) -> int:
+    """Release one model's job; returns how many jobs that makes, or lets go."""
+    if job.state == JobState.QUEUED:
+        reason = None if job.reason == Reason.CONTENT_CHANGED else job.reason
+        mine = update(JobRow).where(JobRow.id == job.id)
+        return connection.execute(mine.values(is_released=True, reason=reason)).rowcount
+    if job.state == JobState.RUNNING or is_held(job.state, job.reason):
+        return _copy(connection, job, job.recipe_digest, now, release=True)
+    return 0
+
+
+def _try_again(connection: Connection, job: Row[Any], now: datetime, *, urgent: bool) -> int:
+    """Let a job that waits, failed or was skipped be done now; returns how many jobs that makes."""
+    if job.state == JobState.QUEUED:
+        values = {"not_before": AT_ONCE} | ({"priority": URGENT} if urgent else {})
+        mine = update(JobRow).where(JobRow.id == job.id)
+        return connection.execute(mine.values(**values)).rowcount
+    if job.state in (JobState.QUARANTINED, JobState.SKIPPED):
+        return _copy(connection, job, job.recipe_digest, now, urgent=urgent)
+    return 0
 
 
 def _copy(
@@ -172,6 +212,7 @@ def _copy(
         study_id=job.study_id,
         inputs_digest=digest.hexdigest(),
         recipe_digest=recipe_digest,
+        model_name=job.model_name,
         state=JobState.QUEUED,
         priority=URGENT if urgent else job.priority,
         attempts=0,

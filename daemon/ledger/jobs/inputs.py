@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, insert, literal, select, updat
 from daemon.dicom.header import Header
 from daemon.ledger.hosts.holding import held_by, is_here, most_first, present
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.tables import InstanceRow, JobInputRow
-from daemon.records import Instance, WaitingInput
+from daemon.ledger.states import JobState
+from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow
+from daemon.records import NO_MODEL, Instance, WaitingInput
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,15 @@ class Inputs:
         with self.ledger.snapshot() as connection:
             here = present_inputs(connection, study_id, self.ledger.place)
         return all(one.is_here for one in here)
+
+    def asked(self, study_id: int) -> set[str]:
+        """Return the names of the models that have read a study, or are reading it."""
+        begun = [JobState.RUNNING, JobState.DONE, JobState.QUARANTINED]
+        query = select(JobRow.model_name).where(
+            JobRow.study_id == study_id, JobRow.state.in_(begun), JobRow.model_name != NO_MODEL
+        )
+        with self.ledger.snapshot() as connection:
+            return set(connection.scalars(query))
 
     def undescribed(self, study_id: int) -> tuple[Instance, ...]:
         """Return the images of a study whose header nobody has written down."""
@@ -123,6 +133,7 @@ def _instances(
             header=header_from(row.header),
             revision=row.revision,
             is_here=row.is_here,
+            calling_ae=row.calling_ae,
         )
         for row in connection.execute(query)
     )

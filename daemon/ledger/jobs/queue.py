@@ -1,6 +1,6 @@
 """The queue of jobs: every transition of a job's state is one method, one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,16 +8,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, func, select, update
 from sqlalchemy.orm import aliased
 
-from daemon.ledger.jobs.inputs import add_inputs, inputs_digest, inputs_of, present_inputs
+from daemon.ledger.jobs.inputs import inputs_of, present_inputs
 from daemon.ledger.jobs.leases import QUEUED_AGAIN
+from daemon.ledger.jobs.making import NewJobs
 from daemon.ledger.jobs.overtaken import give_up_emptied, overtaken, study_uid_of
 from daemon.ledger.jobs.settle import origin_of, write_results, write_scores
 from daemon.ledger.jobs.standing import standing_of, superseded_by
-from daemon.ledger.ledger import Ledger, upsert
+from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import JobRow, StudyRow
 from daemon.ledger.waits import AT_ONCE, due
 from daemon.records import (
+    NO_MODEL,
     Job,
     Reason,
     ResultFile,
@@ -39,23 +41,23 @@ class Queue:
     def enqueue(
         self,
         study_id: int,
-        recipe_digest: str,
+        recipes: Mapping[str, str],
         now: datetime,
         priority: int = ROUTINE,
         reason: Reason | None = None,
         *,
         hold_changed: bool = False,
-    ) -> int | None:
-        """Make the job for all images of a study that now counts as complete.
+    ) -> list[int]:
+        """Make the jobs, one for each model, for all images of a study that counts as complete.
 
-        An older job of the study that nobody has claimed yet is not read any more. A study that
-        has lost all its images is counted.
+        An older job of one of the models that nobody has claimed yet is not read any more, nor is
+        one for other images. A study that has lost all its images is counted.
 
         Parameters
         ----------
         study_id : int
-        recipe_digest : str
-            Names model package and settings.
+        recipes : mapping
+            By the name of a model what names it, its package and the settings.
         now : datetime
         priority : int
             `URGENT`, `ROUTINE` or `BATCH`.
@@ -66,10 +68,10 @@ class Queue:
 
         Returns
         -------
-        int or None
-            The job's id; None when the same images were already read with the same recipe (model
-            package and settings), so that a repeated sweep or a resend makes no second job; or
-            when no image is left.
+        list of int
+            The ids of the jobs. None is made where the same images were already read with the same
+            recipe, so that a repeated sweep or a resend makes no second job; or where no image is
+            left.
         """
         with self.ledger.transaction() as connection:
             was_waiting = connection.execute(
@@ -81,36 +83,18 @@ class Queue:
             if not instances:
                 if was_waiting:  # else another host was here before us
                     give_up_emptied(connection, study_id, now)
-                return None
+                return []
             if hold_changed and any(one.revision for one in instances):
                 reason = Reason.CONTENT_CHANGED
-            new = upsert(connection, JobRow).values(
-                study_id=study_id,
-                inputs_digest=inputs_digest(instances),
-                recipe_digest=recipe_digest,
-                state=JobState.QUEUED,
-                priority=priority,
-                attempts=0,
-                not_before=AT_ONCE,
-                created_at=now,
-                reason=reason,
-                place=self.ledger.place,
-            )
-            job_id = connection.scalar(new.on_conflict_do_nothing().returning(JobRow.id))
-            if job_id is None:
-                return None
-            connection.execute(overtaken(study_id, now, JobRow.id < job_id))
-            add_inputs(
-                connection, job_id, [one.instance_id for one in instances], self.ledger.place
-            )
-            return int(job_id)
+            new = NewJobs(study_id, instances, priority, reason, now, self.ledger.place)
+            return new.make(connection, recipes)
 
     def claim(self, worker: str, now: datetime, lease: timedelta) -> Job | None:
         """Take the most urgent job that is due, in one statement; None when there is none.
 
-        A study is read by one worker at a time, and no job is read after a newer one of its study,
-        so that the newest result is the last one. Another host's jobs are left to it. `now` is a
-        steady time.
+        A study is read by one worker at a time, and no job is read after a newer one of its study
+        and model, so that the newest result is the last one. Another host's jobs are left to it.
+        `now` is a steady time.
         """
         other = aliased(JobRow)
         being_read = (
@@ -139,7 +123,9 @@ class Queue:
         )
         with self.ledger.transaction() as connection:
             while (row := connection.execute(take).one_or_none()) is not None:
-                newest = select(func.max(JobRow.id)).where(JobRow.study_id == row.study_id)
+                newest = select(func.max(JobRow.id)).where(
+                    JobRow.study_id == row.study_id, JobRow.model_name == row.model_name
+                )
                 if row.id == connection.scalar(newest):
                     return _job(connection, row, self.ledger.place)
                 this = JobRow.id == row.id
@@ -251,7 +237,8 @@ def _held(job: Job) -> Update:
 def _job(connection: Connection, row: Row[Any], place: int | None) -> Job:
     """Return a job that was just claimed, with what its results do to those that stand."""
     instances = inputs_of(connection, row.id, place)
-    supersedes, withdrawal = superseded_by(standing_of(connection, row.study_id), instances)
+    standing = standing_of(connection, row.study_id, {row.model_name, NO_MODEL})
+    supersedes, withdrawal = superseded_by(standing, instances)
     return Job(
         job_id=row.id,
         study_uid=study_uid_of(connection, row.study_id),
@@ -263,6 +250,7 @@ def _job(connection: Connection, row: Row[Any], place: int | None) -> Job:
         reason=Reason(row.reason) if row.reason else None,
         withdrawal=withdrawal,
         is_released=row.is_released,
+        model_name=row.model_name,
     )
 
 

@@ -12,25 +12,26 @@ from daemon.records import Category, FindingScore
 
 @dataclass(frozen=True)
 class StoredReading:
-    """A study's newest finished reading; no scores when it was not analysed."""
+    """A model's newest finished reading of a study; no scores when it was not analysed."""
 
     study_uid: str
+    model_name: str
     category: Category
     scores: tuple[FindingScore, ...]
 
 
 def stored_readings(ledger: Ledger, study_id: int | None = None) -> list[StoredReading]:
-    """Return the newest finished reading of every study, or of one, oldest first."""
+    """Return each model's newest finished reading of every study, or of one, oldest first."""
     newest = (
         select(func.max(JobRow.id).label("id"))
         .where(JobRow.state == JobState.DONE, JobRow.category.is_not(None))
-        .group_by(JobRow.study_id)
+        .group_by(JobRow.study_id, JobRow.model_name)
     )
     if study_id is not None:
         newest = newest.where(JobRow.study_id == study_id)
     chosen = newest.subquery()
     jobs = (
-        select(JobRow.id, JobRow.category, StudyRow.study_uid)
+        select(JobRow.id, JobRow.category, JobRow.model_name, StudyRow.study_uid)
         .join(chosen, chosen.c.id == JobRow.id)
         .join(StudyRow, StudyRow.id == JobRow.study_id)
         .order_by(JobRow.id)
@@ -51,6 +52,8 @@ def stored_readings(ledger: Ledger, study_id: int | None = None) -> list[StoredR
                 )
             )
     return [
-        StoredReading(row.study_uid, Category(row.category), tuple(scores.get(row.id, ())))
+        StoredReading(
+            row.study_uid, row.model_name, Category(row.category), tuple(scores.get(row.id, ()))
+        )
         for row in found
     ]

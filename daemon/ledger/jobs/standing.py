@@ -1,6 +1,6 @@
 """Which results of a study stand, and what a new reading does to them: supersede or withdraw."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ _NOT_SENT = [DeliveryState.PENDING, DeliveryState.PARKED, DeliveryState.SKIPPED]
 
 @dataclass(frozen=True)
 class Standing:
-    """The results of a study that no note rejects, oldest first.
+    """The results that one model, or none, made of a study, and no note rejects; oldest first.
 
     `job_id` is the newest job that made any of them, `newest` what it made, and `header` that
     under which it did; None where the ledger does not know it.
@@ -40,12 +40,14 @@ def since_last_note(results: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     return results[notes[-1] + 1 :] if notes else results
 
 
-def standing_of(connection: Connection, study_id: int) -> Standing | None:
-    """Return the results of a study that stand; None when there are none."""
+def standing_of(
+    connection: Connection, study_id: int, model_names: Collection[str]
+) -> Standing | None:
+    """Return the results that models made of a study and that stand; None when there are none."""
     query = (
         select(ResultRow.__table__)
         .join(JobRow, JobRow.id == ResultRow.job_id)
-        .where(JobRow.study_id == study_id)
+        .where(JobRow.study_id == study_id, JobRow.model_name.in_(model_names))
         .order_by(ResultRow.id)
     )
     rows = since_last_note(connection.execute(query).all())

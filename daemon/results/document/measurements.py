@@ -91,7 +91,7 @@ def _identification(model: ModelIdentity, *further: str) -> AlgorithmIdentificat
 
 
 def _whose_points(basis: Basis, score: FindingScore) -> str:
-    for points in basis.report.operating_points:
+    for points in basis.reading.site_points:
         if points.finding == score.finding:
             return f"set by the site: {points.reason}"
     return "of the model package"

@@ -43,7 +43,7 @@ def image(category, reason=None):
         ),
         (
             [
-                image(Category.NOT_ANALYSED, Reason.NOT_A_WRIST),
+                image(Category.NOT_ANALYSED, Reason.OTHER_BODY_PART),
                 image(Category.NOT_ANALYSED, Reason.UNREADABLE),
             ],
             (Category.NOT_ANALYSED, Reason.UNREADABLE),

@@ -69,8 +69,11 @@ def test_only_what_shapes_results_changes_their_digest(tmp_path):
     plain = load(write(tmp_path, DESTINATION))
     port = load(write(tmp_path, "[receiver]\nport = 104\n" + DESTINATION))
     map_off = load(write(tmp_path, "[report]\nheat_map = false\n" + DESTINATION))
-    assert plain.results_digest() == port.results_digest()
-    assert plain.results_digest() != map_off.results_digest()
+    [wrist] = plain.models
+    other = wrist.model_copy(update={"name": "other"})
+    assert plain.results_digest(wrist) == port.results_digest(wrist)
+    assert plain.results_digest(wrist) != map_off.results_digest(wrist)
+    assert plain.results_digest(wrist) != plain.results_digest(other)
 
 
 def test_a_file_written_on_another_system_is_read(tmp_path):

@@ -26,7 +26,7 @@ MONTH = NOW + timedelta(days=31)
 def read(ledger, queue, made, results=(), **options):  # noqa: F811
     """Read the study that waits."""
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW, **options)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW, **options)
     job = queue.claim("w", NOW, LEASE)
     assert queue.finish(job, made, results, ["pacs"], NOW)
     return job
@@ -69,7 +69,7 @@ def test_retry_says_that_a_study_is_held(decisions):
 
 def test_a_replay_lets_nothing_go(queue, decisions):  # noqa: F811
     study = decisions.find("1.2.3")
-    assert decisions.replay(study, "another recipe", LATER) == Done(jobs=1)
+    assert decisions.replay(study, {"wrist": "another recipe"}, LATER) == Done(jobs=1)
     job = queue.claim("w", LATER, LEASE)
     assert not job.is_released
     assert job.reason in (None, Reason.CONTENT_CHANGED)
@@ -88,7 +88,7 @@ def test_a_late_image_holds_a_released_study_anew(ledger, queue, decisions):  # 
     decisions.release(decisions.find("1.2.3"), LATER)
     ledger.record([arrival(3, at=LATER)])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", LATER)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, LATER)
     job = queue.claim("w", LATER, LEASE)
     assert (len(job.instances), job.is_released) == (3, False)
 

@@ -42,7 +42,7 @@ class Site:
         inputs = Inputs(self.ledger)
         for one in inputs.undescribed(study.study_id):
             inputs.describe({one.instance_id: header.to_json()})
-        self.queue.enqueue(study.study_id, "recipe", NOW)
+        self.queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
         return self.queue.claim("w", NOW, LEASE)
 
     def done(self, job, *uids, made=None):
@@ -57,7 +57,7 @@ class Site:
 
     def standing(self):
         found = Withdrawals(self.ledger).standing(Decisions(self.ledger).find("1.2.3"))
-        return [one.sop_instance_uid for one in found.results] if found else []
+        return [one.sop_instance_uid for model in found for one in model.results]
 
     def due(self):
         due = Deliveries(self.ledger).due("pacs", LATER)
@@ -143,7 +143,7 @@ def test_results_of_which_no_header_is_known_are_superseded(site):
 def test_nothing_is_built_upon_what_a_person_withdrew(site):
     site.done(site.sent("a", ANN), "2.25.1")
     withdrawals = Withdrawals(site.ledger)
-    standing = withdrawals.standing(Decisions(site.ledger).find("1.2.3"))
+    [standing] = withdrawals.standing(Decisions(site.ledger).find("1.2.3"))
     assert standing.header == ANN
     note = replace(result("2.25.9"), kind=WITHDRAWAL)
     assert withdrawals.withdraw(standing, note, ["pacs"], NOW) == 1

@@ -93,7 +93,7 @@ def rows(ledger):
 def one_job(ledger, queue):
     ledger.record([arrival()])
     [study] = ledger.waiting()
-    return queue.enqueue(study.study_id, "recipe", NOW)
+    return queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
 
 
 def test_identical_bytes_are_recorded_once(ledger):
@@ -118,8 +118,8 @@ def test_a_resend_makes_no_second_job(ledger, queue):
 def test_a_repeated_sweep_makes_no_second_job(ledger, queue):
     ledger.record([arrival()])
     [study] = ledger.waiting()
-    assert queue.enqueue(study.study_id, "recipe", NOW) is not None
-    assert queue.enqueue(study.study_id, "recipe", NOW) is None
+    assert queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
+    assert queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW) == []
 
 
 def test_a_late_image_makes_a_job_that_supersedes_the_first_result(ledger, queue):
@@ -128,7 +128,7 @@ def test_a_late_image_makes_a_job_that_supersedes_the_first_result(ledger, queue
     assert queue.finish(job, reading(), [result()], ["pacs"], NOW)
     ledger.record([arrival(2, at=NOW + timedelta(minutes=10))])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     late = queue.claim("w", NOW, LEASE)
     assert len(late.instances) == 2
     assert [old.sop_instance_uid for old in late.supersedes] == ["2.25.1"]
@@ -180,7 +180,7 @@ def test_urgent_jobs_come_first(ledger, queue):
     for number, priority in ((1, 1), (2, 0)):
         ledger.record([arrival(study=f"1.2.{number}")])
         [study] = ledger.waiting()
-        queue.enqueue(study.study_id, "recipe", NOW, priority=priority)
+        queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW, priority=priority)
     assert queue.claim("w", NOW, LEASE).study_uid == "1.2.2"
 
 
@@ -188,7 +188,7 @@ def test_eight_workers_claim_sixty_jobs_once_each(ledger, queue):
     for number in range(60):
         ledger.record([arrival(study=f"1.2.{number}")])
     for study in ledger.waiting():
-        queue.enqueue(study.study_id, "recipe", NOW)
+        queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     claimed: list[int] = []
 
     def work(name):

@@ -47,7 +47,7 @@ def hosts(request, tmp_path):
 def enqueue(ledger):
     """Make the job of the only study that waits here."""
     [study] = ledger.waiting()
-    return Queue(ledger).enqueue(study.study_id, "recipe", NOW)
+    return Queue(ledger).enqueue(study.study_id, {"wrist": "recipe"}, NOW)
 
 
 def claim(ledger):
@@ -115,7 +115,7 @@ def test_what_comes_to_a_second_host_too_lies_at_both_and_is_read_once(hosts):
     read(east)
     assert west.record([arrival()]) == west.record([arrival()]) == [Receipt.DUPLICATE]
     assert west.files() == {"1.2.3/1-a.dcm"}
-    assert enqueue(west) is None
+    assert enqueue(west) == []
     assert east.waiting() == west.waiting() == []
     assert Inputs(west).holders(1) == [east.place, west.place]
 
@@ -137,7 +137,7 @@ def test_a_study_that_is_whole_at_last_is_read_again_once(hosts):
     split(east, west)
     assert Places(east).reunite(LATER) == 0
     east.record([arrival(2)])
-    assert enqueue(east) is not None
+    assert enqueue(east)
     whole = read(east, "2.25.2")
     assert all(one.is_here for one in whole.instances)
     assert [one.sop_instance_uid for one in whole.supersedes] == ["2.25.1"]
@@ -148,7 +148,7 @@ def test_a_replay_is_read_where_most_of_the_study_lies(hosts):
     east, west = hosts
     split(east, west)
     west.record([arrival(1)])
-    Decisions(east).replay(1, "recipe", NOW)
+    Decisions(east).replay(1, {"wrist": "recipe"}, NOW)
     assert claim(east) is None
     assert all(one.is_here for one in claim(west).instances)
 
@@ -197,7 +197,7 @@ def test_rows_of_before_belong_to_the_host_that_has_their_files(hosts):
     for number in (1, 2, 3):
         east.record([arrival(number, study=f"1.2.{number}")])
     for study in east.waiting():
-        Queue(east).enqueue(study.study_id, "recipe", NOW)
+        Queue(east).enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     read(east)
     with east.transaction() as connection:
         for table in (InstanceRow, JobRow, ResultRow):
@@ -238,7 +238,7 @@ def test_a_dead_host_leaves_images_running_jobs_results_and_promises(hosts):
     for number in (1, 2):
         east.record([arrival(study=f"1.2.{number}")])
         [study] = east.waiting()
-        Queue(east).enqueue(study.study_id, "recipe", NOW)
+        Queue(east).enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     read(east)
     dead = claim(east)
     Promises(east).requested("MODALITY", "2.25.9", {"1.2.1.1": DX}, NOW)
@@ -261,7 +261,7 @@ def test_a_study_that_two_hosts_had_in_parts_is_whole_after_adoption(hosts):
     enqueue(east)
     read(east, "2.25.3")
     adopt(west)
-    assert enqueue(west) is not None
+    assert enqueue(west)
     assert [one.is_here for one in claim(west).instances] == [True] * 3
 
 

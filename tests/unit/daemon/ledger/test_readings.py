@@ -25,13 +25,13 @@ def test_the_newest_finished_reading_counts_and_one_under_way_does_not(ledger, q
     first = queue.claim("w", NOW, LEASE)
     unread = reading(Category.NOT_ANALYSED, Reason.UNREADABLE)
     assert queue.finish(first, unread, [], [], NOW)
-    assert stored_readings(ledger) == [StoredReading("1.2.3", Category.NOT_ANALYSED, ())]
+    assert stored_readings(ledger) == [StoredReading("1.2.3", "wrist", Category.NOT_ANALYSED, ())]
     study = Decisions(ledger).find("1.2.3")
-    assert Decisions(ledger).replay(study, "another recipe", NOW) == Done(jobs=1)
+    assert Decisions(ledger).replay(study, {"wrist": "another recipe"}, NOW) == Done(jobs=1)
     assert len(stored_readings(ledger, study)) == 1
     again = queue.claim("w", NOW, LEASE)
     assert queue.finish(again, reading(), [], [], NOW)
-    expected = [StoredReading("1.2.3", Category.POSITIVE, (SCORE,))]
+    expected = [StoredReading("1.2.3", "wrist", Category.POSITIVE, (SCORE,))]
     assert stored_readings(ledger) == stored_readings(ledger, study) == expected
 
 

@@ -41,7 +41,7 @@ def read_all(ledger, queue, uid="2.25.1"):  # noqa: F811
     """Read what waits; return the jobs."""
     jobs = []
     for study in ledger.waiting():
-        if queue.enqueue(study.study_id, "recipe", NOW) is not None:
+        if queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW):
             job = queue.claim("w", NOW, LEASE)
             assert queue.finish(job, reading(), [result(f"{uid}.{job.job_id}")], ["pacs"], NOW)
             jobs.append(job)
@@ -127,7 +127,7 @@ def test_a_study_that_lost_every_image_is_counted_and_not_read(ledger, queue):  
     [emptied] = [one for one in study_states(ledger) if one.study_uid == "1.2.3"]
     assert (emptied.state, emptied.instances) == ("skipped", 0)
     decisions = Decisions(ledger)
-    assert decisions.replay(decisions.find("1.2.3"), "recipe", LATER) == Done()
+    assert decisions.replay(decisions.find("1.2.3"), {"wrist": "recipe"}, LATER) == Done()
 
 
 def test_an_emptied_study_that_was_never_read_can_be_purged(ledger, queue):  # noqa: F811
@@ -135,7 +135,7 @@ def test_an_emptied_study_that_was_never_read_can_be_purged(ledger, queue):  # n
     ledger.record([moved()])
     assert Retention(ledger).old_inputs(MONTH) == []
     for study in ledger.waiting():
-        queue.enqueue(study.study_id, "recipe", NOW)
+        queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     assert [old.files for old in Retention(ledger).old_inputs(MONTH)] == [("1.2.3/1-a.dcm",)]
 
 
@@ -144,7 +144,7 @@ def test_a_replaced_image_is_not_read_again_by_a_person_either(ledger, queue):  
     read_all(ledger, queue)
     ledger.record([arrival(content="b", at=LATER)])
     decisions = Decisions(ledger)
-    assert decisions.replay(decisions.find("1.2.3"), "recipe", LATER) == Done()
+    assert decisions.replay(decisions.find("1.2.3"), {"wrist": "recipe"}, LATER) == Done()
 
 
 def test_no_job_is_read_after_a_newer_one_of_its_study(ledger, queue):  # noqa: F811
@@ -152,7 +152,7 @@ def test_no_job_is_read_after_a_newer_one_of_its_study(ledger, queue):  # noqa: 
     old = queue.claim("w", NOW, LEASE)
     ledger.record([arrival(content="b")])
     [study] = ledger.waiting()
-    newer = queue.enqueue(study.study_id, "recipe", NOW)
+    [newer] = queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     assert queue.retry(old, "OSError", NOW)
     assert queue.claim("w", NOW, LEASE).job_id == newer
     with ledger.snapshot() as connection:
@@ -180,10 +180,10 @@ def test_a_revision_changes_the_digest_and_the_order_of_images_does_not():
 def test_the_site_may_have_studies_with_changed_content_held(ledger, queue):  # noqa: F811
     ledger.record([arrival()])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW, hold_changed=True)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW, hold_changed=True)
     assert queue.claim("w", NOW, LEASE).reason is None
     ledger.record([arrival(content="b")])
-    queue.enqueue(study.study_id, "recipe", NOW, hold_changed=True)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW, hold_changed=True)
     queue.release("w")
     assert queue.claim("w", NOW, LEASE).reason is Reason.CONTENT_CHANGED
 
@@ -199,7 +199,7 @@ def test_headers_are_written_down_once_and_come_with_the_images(ledger, queue): 
     )
     assert inputs.undescribed(study.study_id) == ()
     assert [one.header for one in inputs.waiting(study.study_id)] == [header, None]
-    queue.enqueue(study.study_id, "recipe", NOW)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     assert [one.header for one in queue.claim("w", NOW, LEASE).instances] == [header, None]
 
 

@@ -122,7 +122,7 @@ def test_purged_images_that_come_again_make_no_second_job(ledger, queue, deliver
     Retention(ledger).forget_inputs(Retention(ledger).old_inputs(MONTH))
     ledger.record([arrival(at=MONTH)])
     [study] = ledger.waiting()
-    assert queue.enqueue(study.study_id, "recipe", MONTH) is None
+    assert queue.enqueue(study.study_id, {"wrist": "recipe"}, MONTH) == []
 
 
 def test_what_was_promised_to_a_peer_is_never_purged(ledger, queue):  # noqa: F811
@@ -166,20 +166,20 @@ def test_an_urgent_study_is_claimed_before_older_ones(ledger, queue):  # noqa: F
     for number in range(3):
         ledger.record([arrival(study=f"1.2.{number}")])
     for study in ledger.waiting():
-        queue.enqueue(study.study_id, "recipe", NOW)
+        queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     found = Decisions(ledger).find("1.2.2")
     Decisions(ledger).retry(found, NOW, urgent=True)
     assert queue.claim("w", NOW, LEASE).study_uid == "1.2.2"
     ledger.record([arrival(study="1.2.9")])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW, priority=URGENT)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW, priority=URGENT)
     assert queue.claim("w", NOW, LEASE).study_uid == "1.2.9"
 
 
 def test_a_skipped_study_is_neither_read_nor_sent(ledger, queue, delivered):  # noqa: F811
     ledger.record([arrival(2)])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     running = queue.claim("w", NOW, LEASE)
     assert Decisions(ledger).skip(study_id(ledger), NOW).jobs == 1
     assert not queue.finish(running, reading(), [result("2.25.2")], ["pacs"], NOW)
@@ -190,7 +190,7 @@ def test_replaying_the_same_answer_makes_no_second_result(ledger, queue):  # noq
     one_job(ledger, queue)
     job = queue.claim("w", NOW, LEASE)
     assert queue.finish(job, reading(), [result()], ["pacs"], NOW)
-    assert Decisions(ledger).replay(study_id(ledger), "recipe", NOW) == Done(jobs=1)
+    assert Decisions(ledger).replay(study_id(ledger), {"wrist": "recipe"}, NOW) == Done(jobs=1)
     again = queue.claim("w", NOW, LEASE)
     assert queue.finish(again, reading(), [result()], ["pacs"], NOW)
     assert len(Deliveries(ledger).due("pacs", LATER)) == 1
@@ -200,7 +200,7 @@ def test_a_job_that_nobody_claimed_gives_way_to_one_with_more_images(ledger, que
     one_job(ledger, queue)
     ledger.record([arrival(2)])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     assert len(queue.claim("w", NOW, LEASE).instances) == 2
     assert queue.claim("w", LATER, LEASE) is None
 
@@ -210,7 +210,7 @@ def test_a_study_is_read_by_one_worker_at_a_time(ledger, queue):  # noqa: F811
     first = queue.claim("one", NOW, LEASE)
     ledger.record([arrival(2)])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     assert queue.claim("two", NOW, LEASE) is None
     assert queue.finish(first, reading(), [result()], ["pacs"], NOW)
     second = queue.claim("two", NOW, LEASE)
@@ -220,5 +220,5 @@ def test_a_study_is_read_by_one_worker_at_a_time(ledger, queue):  # noqa: F811
 def test_a_job_carries_the_reason_why_it_is_not_to_be_analysed(ledger, queue):  # noqa: F811
     ledger.record([arrival()])
     [study] = ledger.waiting()
-    queue.enqueue(study.study_id, "recipe", NOW, reason=Reason.VIEWS_MISSING)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW, reason=Reason.VIEWS_MISSING)
     assert queue.claim("w", NOW, LEASE).reason is Reason.VIEWS_MISSING

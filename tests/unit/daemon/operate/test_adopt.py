@@ -35,7 +35,7 @@ class Site:
             self.gone.record([one])
         queue = Queue(self.gone)
         for study in self.gone.waiting():
-            queue.enqueue(study.study_id, "recipe", NOW)
+            queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
         self.write(self.places[0].outbox / result().file)
         job = queue.claim("w", NOW, LEASE)
         queue.finish(job, reading(), [result()], ["pacs"], NOW)

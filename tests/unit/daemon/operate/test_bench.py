@@ -12,7 +12,7 @@ from daemon.reading.device.pace import Pace
 from daemon.settings import Reading
 from model.package import write_package
 from tests.support.graphs import tiny_manifest, write_graph
-from tests.support.node import settings_text
+from tests.support.node import model_block, settings_text
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_larger_value_lies_higher(tmp_path):
 
 def test_the_command_prints_a_table_and_draws(tmp_path, package):
     file = tmp_path / "settings.toml"
-    sections = {"reading": {"package": str(package.folder), "provider": "cpu"}}
+    sections = {"models": [model_block(package.folder)], "reading": {"provider": "cpu"}}
     file.write_text(settings_text(sections, [type("Peer", (), {"ae_title": "A", "port": 1})()]))
     plot = tmp_path / "plot.png"
     command = ["bench", "--quick", "--config", str(file), "--plot", str(plot)]

@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from daemon.assembly.sweep import Upkeep
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.operate.neighbours import BEAT_INTERVAL_S, SILENT_AFTER_S, Neighbours
-from daemon.operate.upkeep import Upkeep
 from daemon.place import Place
 from daemon.settings import Assembly
-from tests.support.fakes import FrozenClock
+from tests.support.fakes import FrozenClock, to_wrist
 from tests.unit.daemon.ledger.test_ledger import LEASE, arrival
 from tests.unit.daemon.ledger.test_places import EAST, WEST
 
@@ -27,7 +27,8 @@ class Host:
             self.ledger,
             self.queue,
             Assembly(quiet_period_s=30.0, hard_cap_s=900.0),
-            "recipe",
+            {"wrist": "recipe"},
+            to_wrist,
             clock,
             where.parent,
             lambda _file, named: named,

@@ -36,7 +36,7 @@ def read_study(ledger, outbox, number=1):
     ledger.record([Arrival(*uids, "1.2.840", "p", f"{number:064}", "f", 1, "MOD", READ_AT)])
     [study] = ledger.waiting()
     queue = Queue(ledger)
-    queue.enqueue(study.study_id, "recipe", READ_AT)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, READ_AT)
     job = queue.claim("w", READ_AT, timedelta(seconds=60))
     reading = study_reading([image_reading(source, 0.1)])
     files = write(build_results(reading, Report()), outbox, job.study_uid)
@@ -68,7 +68,7 @@ def test_a_later_reading_does_not_build_upon_what_was_withdrawn(tmp_path, ledger
     )
     ledger.record([other])
     queue = Queue(ledger)
-    queue.enqueue(study, "recipe", READ_AT)
+    queue.enqueue(study, {"wrist": "recipe"}, READ_AT)
     assert queue.claim("w", READ_AT, timedelta(seconds=60)).supersedes == ()
 
 

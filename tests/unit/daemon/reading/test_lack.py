@@ -71,7 +71,7 @@ class Site:
         rest = ("1.3", "1.2.840", "p", "a" * 64, "0.dcm", 1, "MOD", self.clock())
         self.ledger.record([Arrival(study, f"{study}.1", *rest) for study in studies])
         for study in self.ledger.waiting():
-            self.queue.enqueue(study.study_id, "recipe", self.clock())
+            self.queue.enqueue(study.study_id, {"wrist": "recipe"}, self.clock())
 
     def work(self, seconds):
         """Let time pass, and the worker do what it may."""

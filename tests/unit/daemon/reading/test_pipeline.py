@@ -89,7 +89,7 @@ class Site:
         uids = [f"1.2.{number}" for number in range(first, first + studies)]
         self.ledger.record([Arrival(uid, f"{uid}.1", *constant) for uid in uids])
         for study in self.ledger.waiting():
-            self.queue.enqueue(study.study_id, "recipe", before)
+            self.queue.enqueue(study.study_id, {"wrist": "recipe"}, before)
 
     def worker(self, **settings):
         chosen = Reading(**{"retry_delay_s": 0.05, "batch_wait_s": 0.2, **settings})

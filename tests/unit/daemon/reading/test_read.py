@@ -109,14 +109,14 @@ def test_pixels_that_the_gate_refuses_are_not_a_wrist(tmp_path, package, picture
     made = reader(package, tmp_path, ConstantNetwork(gate=-5.0)).read(
         job(tmp_path, dx(picture)), NOW
     )
-    assert (made.category, made.reason) == (Category.NOT_ANALYSED, Reason.NOT_A_WRIST)
+    assert (made.category, made.reason) == (Category.NOT_ANALYSED, Reason.OTHER_BODY_PART)
     assert made.images[0].scores == ()
 
 
 @pytest.mark.parametrize(
     ("exam", "reason"),
     [
-        (replace(EXAM, body_part="CHEST"), Reason.NOT_A_WRIST),
+        (replace(EXAM, body_part="CHEST"), Reason.OTHER_BODY_PART),
         (replace(EXAM, patient=Patient(age="018M")), Reason.AGE_OUT_OF_RANGE),
     ],
 )
@@ -294,7 +294,7 @@ def queue(tmp_path, picture):
     )
     [study] = ledger.waiting()
     queue = Queue(ledger)
-    queue.enqueue(study.study_id, "recipe", NOW)
+    queue.enqueue(study.study_id, {"wrist": "recipe"}, NOW)
     yield queue
     ledger.close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from model.package import CARD_FILE, GRAPH_FILE, MANIFEST_FILE, hash_file, write_package
 from tests.support.graphs import tiny_manifest, write_graph
-from tests.support.node import ROOT, settings_text
+from tests.support.node import ROOT, model_block, settings_text
 
 
 @dataclass
@@ -90,7 +90,7 @@ def no_graph(package):
 
 def run(tmp_path, package, provider="cpu"):
     file = tmp_path / "settings.toml"
-    sections = {"reading": {"package": str(package), "provider": provider}}
+    sections = {"models": [model_block(package)], "reading": {"provider": provider}}
     file.write_text(settings_text(sections, [Peer()]))
     command = [sys.executable, "-m", "daemon", "bench", "--quick", "--config", str(file)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

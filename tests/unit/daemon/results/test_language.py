@@ -59,7 +59,7 @@ def test_every_summary_can_be_drawn_in_every_language(language):
     images = [
         image_reading(source, 0.9, bump(0.5, 0.7)),
         image_reading(source, 0.1),
-        unread(source, Reason.NOT_A_WRIST),
+        unread(source, Reason.OTHER_BODY_PART),
     ]
     reading = study_reading(images)
     basis = Basis.of(reading, Report(language=language))

@@ -31,7 +31,7 @@ def texts(report):
 
 def a_reading():
     image = replace(image_reading(PA, 0.913), notes=(Note.LOGARITHM,))
-    reading = study_reading([image, unread(LATERAL, Reason.NOT_A_WRIST)])
+    reading = study_reading([image, unread(LATERAL, Reason.OTHER_BODY_PART)])
     return replace(reading, disagreements=("PatientName",))
 
 
@@ -51,7 +51,7 @@ def test_it_says_everything_that_was_found():
         "Outcome: positive",
         "Image 1: fracture: positive, score 0.913",
         "Image 1: for processing: read after a logarithm",
-        "Image 2: not analysed (not a wrist)",
+        "Image 2: not analysed (not the expected body part)",
         "Images disagree in PatientName; released by a person.",
     ]
 

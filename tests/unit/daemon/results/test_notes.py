@@ -53,7 +53,7 @@ def test_a_note_stands_beside_every_score_of_its_image(tmp_path, source, note):
 
 
 def test_the_impression_says_a_note_and_for_how_many_images(source):
-    images = [noted(source, Note.TABLE_LEFT_OUT), unread(source, Reason.NOT_A_WRIST)]
+    images = [noted(source, Note.TABLE_LEFT_OUT), unread(source, Reason.OTHER_BODY_PART)]
     assert "VOI LUT left out: made for other values (1 of 2 images)." in impression(
         study_reading(images)
     )

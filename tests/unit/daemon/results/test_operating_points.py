@@ -45,8 +45,13 @@ def report_at(job, source, points, digest, folder):
     [spec] = outcome.at_site([OF_THE_PACKAGE], points)
     score = outcome.judge(spec, SCORE)
     image = replace(image_reading(source, SCORE), scores=(score,), category=score.category)
-    reading = replace(study_reading([image]), settings_digest=digest, supersedes=job.supersedes)
-    files = write(build_results(reading, Report(operating_points=points)), folder, "1.2")
+    reading = replace(
+        study_reading([image]),
+        settings_digest=digest,
+        supersedes=job.supersedes,
+        site_points=tuple(points),
+    )
+    files = write(build_results(reading, Report()), folder, "1.2")
     return reading, files, folder / next(one.file for one in files if one.kind == "report")
 
 
@@ -59,7 +64,7 @@ def both(ledger, queue, source, tmp_path):  # noqa: F811
     assert queue.finish(job, reading, files, ["pacs"], NOW)
     written = old.read_bytes()
     study = Decisions(ledger).find("1.2.3")
-    assert Decisions(ledger).replay(study, "another recipe", NOW) == Done(jobs=1)
+    assert Decisions(ledger).replay(study, {"wrist": "another recipe"}, NOW) == Done(jobs=1)
     job = queue.claim("w", NOW, LEASE)
     reading, files, new = report_at(job, source, (STRICTER,), "after", tmp_path)
     assert queue.finish(job, reading, files, ["pacs"], NOW)

@@ -35,8 +35,8 @@ def test_a_negative_study_says_what_was_looked_for(source):
 
 
 def test_images_that_were_not_analysed_are_never_silent(source):
-    said = say(source, image_reading(source, 0.1), unread(source, Reason.NOT_A_WRIST))
-    assert said.endswith("1 of 2 images not analysed: not a wrist.")
+    said = say(source, image_reading(source, 0.1), unread(source, Reason.OTHER_BODY_PART))
+    assert said.endswith("1 of 2 images not analysed: not the expected body part.")
 
 
 def test_a_study_that_was_not_analysed_says_why_and_nothing_else(source):

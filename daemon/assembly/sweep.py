@@ -2,12 +2,13 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from daemon.assembly.complete import Patience
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
@@ -18,9 +19,8 @@ from daemon.ledger.jobs.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.ledger.ledger import Ledger
 from daemon.logs import study_key
 from daemon.pull.wiring import FETCHED
-from daemon.reading.assemble import Patience
 from daemon.reading.sandbox import Describe
-from daemon.records import Reason, WaitingInput, WaitingStudy
+from daemon.records import NO_MODEL, Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ AGAIN_S = 1.0
 """When a study is tried again that could not be taken."""
 UNREADABLE = "unreadable_attributes"
 """Counter in the ledger: attributes that were there and said nothing."""
+
+
+Route = Callable[[Header | None, str], Sequence[str]]
 
 
 def nobody() -> Collection[str]:
@@ -54,8 +57,10 @@ class Upkeep:
     Attributes
     ----------
     ledger, queue, assembly, clock
-    recipe_digest : str
-        Names model package and settings.
+    recipes : mapping
+        By the name of each model what names it, its package and the settings.
+    route : callable
+        Names the models that read an image, from its header and the AE title that sent it.
     spool : Path
         Where the images of waiting studies lie.
     describe : callable
@@ -72,7 +77,8 @@ class Upkeep:
     ledger: Ledger
     queue: Queue
     assembly: Assembly
-    recipe_digest: str
+    recipes: Mapping[str, str]
+    route: Route
     clock: Chronometer
     spool: Path
     describe: Describe
@@ -149,7 +155,7 @@ class Upkeep:
 
     def _give_up(self, study: WaitingStudy, now: datetime) -> None:
         reason = Reason.FAILED_REPEATEDLY
-        self.queue.enqueue(study.study_id, self.recipe_digest, now, reason=reason)
+        self.queue.enqueue(study.study_id, self._recipes(study, ()), now, reason=reason)
         self.queued()
         self._failures.pop(study.study_id, None)
 
@@ -169,26 +175,39 @@ class Upkeep:
         if lacking and cap_s:
             self._lacking[study.study_id] = study.last_arrival_at
             return cap_s
-        job_id = self.queue.enqueue(
+        recipes = self._recipes(study, inputs)
+        reason = Reason.VIEWS_MISSING if lacking else None
+        if NO_MODEL in recipes:
+            reason = Reason.NO_MODEL
+        job_ids = self.queue.enqueue(
             study.study_id,
-            self.recipe_digest,
+            recipes,
             now,
             priority=self._priority(inputs),
-            reason=Reason.VIEWS_MISSING if lacking else None,
+            reason=reason,
             hold_changed=self.assembly.changed_content == "hold",
         )
         crash_point("assemble:after-enqueue")
-        if job_id is not None:
+        if job_ids:
             self.queued()
             words = (
                 f"study taken without {', '.join(sorted(lacking))}" if lacking else "study complete"
             )
-            logger.log(
-                logging.WARNING if lacking else logging.INFO,
-                words,
-                extra=_about(study) | {"job": job_id},
-            )
+            level = logging.WARNING if reason else logging.INFO
+            asked = ", ".join(filter(None, recipes)) or "no model"
+            extra = _about(study) | {"job": ", ".join(map(str, job_ids))}
+            logger.log(level, "%s: %s", words, asked, extra=extra)
         return 0.0
+
+    def _recipes(self, study: WaitingStudy, inputs: Sequence[WaitingInput]) -> dict[str, str]:
+        """Return the recipes of the models that are asked, by their names; that of none else.
+
+        A model that has read images of the study reads what there is of it now: its results would
+        stand for images that they were not made from.
+        """
+        asked = Inputs(self.ledger).asked(study.study_id)
+        asked.update(name for one in inputs for name in self.route(one.header, one.calling_ae))
+        return {name: it for name, it in self.recipes.items() if name in asked} or {NO_MODEL: ""}
 
     def _is_ours(self, study: WaitingStudy, *, is_overdue: bool) -> bool:
         """Tell whether this host makes the job: of those that live, the one that has the most.

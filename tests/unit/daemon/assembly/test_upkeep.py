@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from daemon.assembly.sweep import Upkeep
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.operate.leases import LeaseWatch
-from daemon.operate.upkeep import Upkeep
 from daemon.records import Arrival
 from daemon.settings import Assembly
-from tests.support.fakes import FrozenClock
+from tests.support.fakes import FrozenClock, to_wrist
 
 HOUR, YEAR = 3600.0, 365 * 86400.0
 LEASE = timedelta(seconds=60)
@@ -36,7 +36,8 @@ def upkeep_of(ledger, clock, tmp_path, sending=()):
         ledger,
         Queue(ledger),
         rule,
-        "recipe",
+        {"wrist": "recipe"},
+        to_wrist,
         clock,
         tmp_path,
         lambda _file, named: named,

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import event
 from typing_extensions import override
 
+from daemon.assembly.sweep import Upkeep
 from daemon.errors import Unavailable
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.operate.upkeep import Upkeep
 from daemon.records import Arrival, Reason
 from daemon.settings import Assembly
-from tests.support.fakes import FrozenClock
+from tests.support.fakes import FrozenClock, to_wrist
 from tests.support.objects import Exam, Patient, dx, save
 from tests.support.opening import describe_here
 
@@ -47,7 +47,8 @@ class Desk:
             self.ledger,
             self.queue,
             Assembly(quiet_period_s=30.0, hard_cap_s=900.0, **rule),
-            "recipe",
+            {"wrist": "recipe"},
+            to_wrist,
             self.clock,
             folder,
             self._describe,

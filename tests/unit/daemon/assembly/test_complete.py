@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.reading.assemble import Patience
+from daemon.assembly.complete import Patience
 from daemon.records import WaitingStudy
 from daemon.settings import Assembly
 

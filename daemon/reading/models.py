@@ -1,0 +1,89 @@
+"""Several models: each job goes to the one that it names; none takes another with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from daemon.reading.opened import OpenStudy
+from daemon.reading.read import Reader
+from daemon.records import Job, ModelIdentity, Reason, StudyReading
+
+
+class Reads(Protocol):
+    """Reads the studies of jobs; see `daemon.reading.read.Reader`."""
+
+    @property
+    def spool(self) -> Path:
+        """Where images lie."""
+
+    def open(self, job: Job, now: datetime, keep: Callable[[], None]) -> OpenStudy | StudyReading:
+        """Decode the images of a job."""
+
+    def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
+        """Run the network."""
+
+    def unread(self, job: Job, reason: Reason, now: datetime) -> StudyReading:
+        """Say why a study was not analysed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readers:
+    """One reader for each model of the settings.
+
+    Attributes
+    ----------
+    readers : mapping
+        By the names of the models that are in service; not empty.
+    out_of_service : mapping
+        What is known of the others, by their names.
+    """
+
+    readers: Mapping[str, Reader]
+    out_of_service: Mapping[str, ModelIdentity]
+
+    @property
+    def spool(self) -> Path:
+        """Where images lie."""
+        return self._any.spool
+
+    def open(self, job: Job, now: datetime, keep: Callable[[], None]) -> OpenStudy | StudyReading:
+        """See `Reader.open`; a model that is out of service, or in no settings, reads nothing."""
+        if job.model_name in self.readers:
+            return self.readers[job.model_name].open(job, now, keep)
+        is_known = job.model_name in self.out_of_service
+        reason = Reason.MODEL_OFFLINE if is_known else Reason.NO_MODEL
+        return self.unread(job, job.reason or reason, now)
+
+    def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
+        """See `Reader.infer`: studies of one model share its batches."""
+        read: dict[int, StudyReading] = {}
+        for name in dict.fromkeys(one.job.model_name for one in studies):
+            mine = [place for place, one in enumerate(studies) if one.job.model_name == name]
+            readings = self.readers[name].infer([studies[place] for place in mine], now)
+            read.update(zip(mine, readings, strict=True))
+        return [read[place] for place in range(len(studies))]
+
+    def unread(self, job: Job, reason: Reason, now: datetime) -> StudyReading:
+        """See `Reader.unread`."""
+        if job.model_name in self.readers:
+            return self.readers[job.model_name].unread(job, reason, now)
+        identity = self.out_of_service.get(job.model_name, nobody_asked())
+        return self._any.unread(job, reason, now, identity)
+
+    @property
+    def _any(self) -> Reader:
+        return next(iter(self.readers.values()))
+
+
+def nobody_asked() -> ModelIdentity:
+    """Return what results say of the model where there is none."""
+    return unknown("no model")
+
+
+def unknown(name: str) -> ModelIdentity:
+    """Return what results say of a model whose package cannot be used."""
+    return ModelIdentity(
+        name, version="none", digest=f"none of {name}", calibration="none", provider="none"
+    )

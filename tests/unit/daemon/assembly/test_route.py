@@ -1,0 +1,128 @@
+"""Which models are asked of an image, by what its header states."""
+
+import fnmatch
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from daemon.assembly.route import fits, models_for, never_asked, objection
+from daemon.dicom.header import Header
+from daemon.settings import Model, When
+
+WRIST = Header(
+    "1.2", "1.3", "1.4", modality="DX", body_part="WRIST", view="PA", age="040Y",
+    descriptions=("Handgelenk  ap", "XR wrist 2 views"),
+)  # fmt: skip
+SILENT = Header("1.2", "1.3", "1.4")
+WORDS = {"HANDGELENK": "WRIST", "THORAX": "CHEST"}
+
+
+def model(name, *, also=False, **when):
+    return Model(name=name, package="p", also=also, when=When(**when))
+
+
+def names(header, *models, calling="MODALITY"):
+    return models_for(header, calling, models, WORDS)
+
+
+def test_the_first_model_that_matches_is_asked():
+    wrist, chest = model("wrist", body_parts=("WRIST",)), model("chest", body_parts=("CHEST",))
+    assert names(WRIST, chest, wrist) == ("wrist",)
+    assert names(replace(WRIST, body_part="THORAX"), wrist, chest) == ("chest",)
+    assert names(WRIST, wrist, model("bone")) == ("wrist",)
+
+
+def test_models_that_say_also_are_asked_besides_it():
+    bone, quality = model("bone", also=True), model("quality", also=True, views=("LAT",))
+    wrist, rest = model("wrist", body_parts=("WRIST",)), model("rest")
+    assert names(WRIST, bone, wrist, quality, rest) == ("bone", "wrist")
+    assert names(replace(WRIST, view="LAT"), bone, wrist, quality) == ("bone", "wrist", "quality")
+
+
+def test_where_none_matches_none_is_asked():
+    assert names(replace(WRIST, body_part="SKULL"), model("wrist", body_parts=("WRIST",))) == ()
+
+
+@pytest.mark.parametrize("part", ["", "LEFT SIDE", "EXTREMITY", "Handgelenk"])
+def test_a_body_part_that_contradicts_nothing_is_no_objection(part):
+    assert names(replace(WRIST, body_part=part), model("wrist", body_parts=("WRIST",))) == (
+        "wrist",
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "criterion"),
+    [
+        ({"calling": ("OTHER",)}, "calling AE title"),
+        ({"modalities": ("CR",)}, "modality"),
+        ({"body_parts": ("CHEST",)}, "body part"),
+        ({"views": ("LAT",)}, "view"),
+        ({"min_age_years": 41.0}, "age"),
+        ({"max_age_years": 39.0}, "age"),
+        ({"descriptions": ("*knee*",)}, "description"),
+    ],
+)
+def test_the_criterion_that_is_not_met_is_named(when, criterion):
+    assert objection(WRIST, "MODALITY", When(**when), WORDS) == criterion
+
+
+@pytest.mark.parametrize(
+    ("when", "is_met"),
+    [
+        ({"body_parts": ("CHEST",)}, True),
+        ({"min_age_years": 16.0}, True),
+        ({"modalities": ("DX",)}, False),
+        ({"views": ("PA",)}, False),
+        ({"descriptions": ("*",)}, False),
+    ],
+)
+def test_what_a_silent_header_is_held_to(when, is_met):
+    assert (objection(SILENT, "MODALITY", When(**when), WORDS) is None) is is_met
+    assert (objection(None, "MODALITY", When(**when), WORDS) is None) is is_met
+
+
+@pytest.mark.parametrize("pattern", ["HANDGELENK AP", "hand*", "*WRIST*views", "* 2 *"])
+def test_a_pattern_is_for_a_whole_description_in_any_case(pattern):
+    assert objection(WRIST, "M", When(descriptions=(pattern,)), WORDS) is None
+    assert objection(WRIST, "M", When(descriptions=(pattern[:3],)), WORDS) is not None
+
+
+@given(st.text("ab", max_size=12), st.lists(st.text("ab", max_size=3), min_size=1, max_size=4))
+def test_a_pattern_fits_where_its_pieces_follow_each_other(filling, pieces):
+    pattern = "*".join(pieces)
+    assert fits(filling.join(pieces), pattern) or len(pieces) == 1
+
+
+@given(st.text("ab", max_size=8), st.text("ab*", max_size=6))
+def test_a_pattern_means_what_it_means_elsewhere(text, pattern):
+    assert fits(text, pattern) == fnmatch.fnmatchcase(text, pattern)
+
+
+def test_no_pattern_takes_long_whatever_the_text():
+    begun = time.perf_counter()
+    assert not fits("a" * 10_000, "a*a*a*a*a*a*a*ab*b")
+    assert time.perf_counter() - begun < 1.0
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"body_parts": ("HANDGELENK",)},
+        {"min_age_years": 10.0, "max_age_years": 9.0},
+        {"descriptions": ("*a" * 9,)},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(when):
+    with pytest.raises(ValidationError):
+        When(**when)
+
+
+def test_a_model_behind_one_that_takes_everything_is_never_asked():
+    wrist, rest = model("wrist", body_parts=("WRIST",)), model("rest")
+    after, also = model("after", body_parts=("CHEST",)), model("also", also=True)
+    assert never_asked([wrist, rest, after, also]) == ["after"]
+    assert never_asked([also, wrist, rest]) == []
