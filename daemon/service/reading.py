@@ -14,7 +14,7 @@ from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.reading.device.guard import Guard
-from daemon.reading.flags import flag_of
+from daemon.reading.flags import flag_of, flags_of
 from daemon.reading.meant import Meant
 from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
@@ -98,6 +98,8 @@ def build_reading(
     """
     home = place.home()
     which = f"{home.uid[:6]}-" if settings.ledger.url else ""
+    for flag in flags_of(ledger.counters(), which):  # models may have gone since it was set
+        ledger.set_flag(flag, on=False)
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import pytest
 from pydicom import dcmread
 
+from daemon.dicom.tls import client_context
 from daemon.settings import Destination
+from tests.support.certificates import authority, signed
 from tests.support.office import PATIENCE, Office
 from tests.support.tools import end_process, free_port, tool, wait_until
 
@@ -53,6 +55,21 @@ def test_dcmtk_keeps_the_bytes_of_the_data_set(office, tmp_path):
     assert office.states() == ["delivered", "delivered"]
     kept = {dcmread(file).SOPInstanceUID: dcmread(file) for file in (tmp_path / "kept").iterdir()}
     assert all(kept[one.sop_instance_uid] == dcmread(tmp_path / one.file) for one in office.files)
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize(("ours", "states"), [("node", "delivered"), ("stranger", "pending")])
+def test_dcmtk_under_tls_takes_results_from_whom_the_authority_knows(
+    office, tmp_path, ours, states
+):
+    by, other = authority(tmp_path), authority(tmp_path, "foreign")
+    certificate, key = signed(tmp_path, "archive", by)
+    known = {"node": signed(tmp_path, "node", by), "stranger": signed(tmp_path, "stranger", other)}
+    options = ("+tls", key, certificate, "+cf", by, "--require-peer-cert")
+    with storescp(tmp_path / "kept", *options) as destination:
+        secured = destination.model_copy(update={"tls": True})
+        office.turn(secured, client_context(by, known[ours]))
+    assert office.states() == [states] * 2
 
 
 @pytest.mark.acceptance

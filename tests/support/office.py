@@ -78,12 +78,12 @@ class Office:
         reading = StudyReading(STUDY, Category.NEGATIVE, None, (image,), model, "s", START)
         assert queue.finish(job, reading, self.files, destinations, START)
 
-    def courier(self, destination, kind=Courier):
-        outgoing = calling(PATIENCE.timeout_s)
+    def courier(self, destination, kind=Courier, tls=None):
+        outgoing = calling(PATIENCE.timeout_s, tls)
         return kind(destination, outgoing, self.deliveries, self.root, PATIENCE, self.clock)
 
-    def turn(self, destination):
-        return self.courier(destination).turn(self.clock())
+    def turn(self, destination, tls=None):
+        return self.courier(destination, tls=tls).turn(self.clock())
 
     def rows(self, destination="archive"):
         query = select(DeliveryRow).where(DeliveryRow.destination == destination)
