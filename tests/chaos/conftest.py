@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from daemon.clock import utc_now
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, oldest
+from daemon.ledger.tables import JobRow, StudyRow
 from model.package import write_package
 from tests.chaos.account import Account, Reported, images_read, is_report, reported, settle
 from tests.chaos.release import Releaser
@@ -101,6 +103,22 @@ class Ward:
             for study, images in list(self.traffic.promised.items())
         )
 
+    def _missing(self, ledger: Ledger) -> Iterator[str]:
+        """Give what the ledger says of studies that lack a report, and which reports there are."""
+        assert self.traffic is not None
+        arrived = self._arrived()
+        read = images_read(arrived, dict(self.traffic.patients), self.models)
+        for study, images in self.traffic.promised.items():
+            if images <= read.get(study, set()):
+                continue
+            yield f"{study}: promised {sorted(images)}, mixed: {study in self.traffic.mixed}"
+            reports = [(one.model, sorted(one.images)) for one in arrived if one.study == study]
+            yield f"  reports: {reports}"
+            with ledger.snapshot() as connection:
+                rows = select(JobRow.__table__).join(StudyRow, StudyRow.id == JobRow.study_id)
+                for job in connection.execute(rows.where(StudyRow.study_uid == study)):
+                    yield f"  {dict(job._mapping, header=None)}"
+
     def is_reported(self, study_uid: str) -> bool:
         return any(one.study == study_uid for one in self._arrived())
 
@@ -134,6 +152,7 @@ class Ward:
             stuck = self.unreported() + sum(left.values())
             if stuck or self.unsent:
                 print(f"stuck: {left}, unsent {self.unsent}, unreported {self.unreported()}")
+                print(*self._missing(ledger), sep="\n")
             ledger.close()
             self.close()
         for one in self.victims:

@@ -89,9 +89,9 @@ def _kill_either(
     return reached
 
 
-def test_killed_at_random_two_hosts_lose_and_double_nothing(tmp_path, tiny_package, ledger_url):
+def test_killed_at_random_two_hosts_lose_and_double_nothing(tmp_path, two_packages, ledger_url):
     began = time.monotonic()
-    with hosts(tmp_path, tiny_package, moods(11, 0.05), ledger_url) as (site, ports):
+    with hosts(tmp_path, two_packages, moods(11, 0.05), ledger_url) as (site, ports):
         reached = _kill_either(site, ports, KILLS, seed=11)
         verdict(site, f"two hosts, {len(reached)} crash points met", began)
 

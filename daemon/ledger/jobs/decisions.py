@@ -153,11 +153,15 @@ class Decisions:
 
 
 def _newest_jobs(connection: Connection, study_id: int) -> Sequence[Row[Any]]:
-    """Return the newest job of each model; that of none only where no model was asked."""
+    """Return the newest job of each model; that of none only where no model was asked.
+
+    They are locked: no worker, of whichever host, takes or settles one until the decision is made.
+    """
     of_each = (
         select(func.max(JobRow.id)).where(JobRow.study_id == study_id).group_by(JobRow.model_name)
     )
-    query = select(JobRow.__table__).where(JobRow.id.in_(of_each)).order_by(JobRow.id)
+    jobs = select(JobRow.__table__).where(JobRow.id.in_(of_each)).order_by(JobRow.id)
+    query = jobs.with_for_update()  # SQLite has no need
     found = connection.execute(query).all()
     return [one for one in found if one.model_name != NO_MODEL] or found
 

@@ -29,17 +29,19 @@ class NewJobs:
     def make(self, connection: Connection, recipes: Mapping[str, str]) -> list[int]:
         """Make a job for each recipe, by the name of its model; return the ids of the new ones."""
         digest = inputs_digest(self.instances)
-        each = (self._make(connection, digest, name, it) for name, it in recipes.items())
-        made = [job_id for job_id in each if job_id is not None]
-        for job_id in made:
+        made: dict[str, int] = {}
+        for name, recipe in recipes.items():
+            if (job_id := self._make(connection, digest, name, recipe)) is not None:
+                made[name] = job_id
+        for job_id in made.values():
             ids = [one.instance_id for one in self.instances]
             add_inputs(connection, job_id, ids, self.place)
-        if made:
-            of_these = JobRow.model_name.in_([*recipes, NO_MODEL])
+        if made:  # what was there already for the same images waits on
+            of_these = JobRow.model_name.in_([*made, NO_MODEL])
             stale = of_these | (JobRow.inputs_digest != digest)
-            older = JobRow.id < min(made)
+            older = JobRow.id < min(made.values())
             connection.execute(overtaken(self.study_id, self.now, older & stale))
-        return made
+        return list(made.values())
 
     def _make(
         self, connection: Connection, digest: str, model_name: str, recipe_digest: str

@@ -44,6 +44,13 @@ def test_a_value_that_is_none_is_empty_and_costs_no_other(vr, value):
     assert said["PatientID"] == ""
 
 
+def test_a_sequence_of_undefined_length_beside_it_costs_nothing():
+    end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    sequence = struct.pack("<HH2sHI", 0x0008, 0x1032, b"SQ", 0, 0xFFFFFFFF) + end
+    said = record_of(answered(sequence, element(STUDY_UID, b"UI", b"1.2.3\0")), KEYS)
+    assert said["StudyInstanceUID"] == "1.2.3"
+
+
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(),

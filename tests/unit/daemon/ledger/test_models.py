@@ -1,12 +1,16 @@
 """Several models in one ledger: none loses, overtakes or supersedes what another has to do."""
 
 from datetime import timedelta
+from threading import Thread
 
 import pytest
+from sqlalchemy import select, update
 
 from daemon.ledger.jobs.decisions import Decisions, Done
 from daemon.ledger.jobs.inputs import Inputs
 from daemon.ledger.overview import study_states
+from daemon.ledger.states import JobState
+from daemon.ledger.tables import JobRow
 from daemon.ledger.withdrawals import Withdrawals
 from daemon.records import NO_MODEL, Category, Reason
 from tests.unit.daemon.ledger.test_ledger import (  # noqa: F401  # fixtures
@@ -106,6 +110,17 @@ def test_the_same_images_with_the_same_recipes_make_no_second_job(desk):
     assert len(desk.queue.enqueue(study_id, recipes, NOW)) == 1
 
 
+def test_a_model_that_is_added_loses_no_job_of_the_one_that_was_there(desk):
+    desk.receive()
+    [study] = desk.ledger.waiting()
+    [wrist] = desk.queue.enqueue(study.study_id, {"wrist": "a"}, NOW)
+    [bone] = desk.queue.enqueue(study.study_id, {"wrist": "a", "bone": "b"}, NOW)
+    assert [(job.job_id, job.model_name) for job in desk.read()] == [
+        (wrist, "wrist"),
+        (bone, "bone"),
+    ]
+
+
 def test_a_model_that_has_read_a_study_is_known(desk):
     desk.receive()
     desk.enqueue("wrist", "bone")
@@ -172,6 +187,33 @@ def test_a_release_counts_for_a_model_that_has_not_come_to_the_study_yet(desk):
     read = desk.read()
     assert {one.model_name for one in read} == {"wrist", "bone", "chest"}
     assert all(one.is_released for one in read)
+
+
+def test_a_job_that_is_taken_while_a_person_releases_the_study_is_released_too(desk):
+    """On PostgreSQL another host may take it between the look and the decision."""
+    desk.receive()
+    desk.enqueue("wrist", "bone")
+    job = desk.queue.claim("w", NOW, LEASE)
+    held = reading(Category.NOT_ANALYSED, Reason.IDENTITY_CONFLICT)
+    assert desk.queue.finish(job, held, [], [], NOW)
+    done = []
+    releasing = Thread(target=lambda: done.append(desk.decisions.release(desk.study, LATER)))
+    with desk.ledger.transaction() as connection:
+        take = update(JobRow).where(JobRow.state == JobState.QUEUED)
+        connection.execute(take.values(state=JobState.RUNNING, worker="east", attempts=1))
+        releasing.start()
+        releasing.join(0.5)
+    releasing.join()
+    assert done == [Done(jobs=2)]
+    columns = (JobRow.model_name, JobRow.state, JobRow.is_released)
+    with desk.ledger.snapshot() as connection:
+        jobs = connection.execute(select(*columns).order_by(JobRow.id)).all()
+    assert jobs == [
+        ("wrist", JobState.DONE, False),
+        ("bone", JobState.RUNNING, False),
+        ("wrist", JobState.QUEUED, True),
+        ("bone", JobState.QUEUED, True),
+    ]
 
 
 def test_replay_asks_every_model_that_is_still_there(desk):
