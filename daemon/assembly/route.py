@@ -4,6 +4,7 @@ The first model that matches is asked, and besides it each that matches and says
 """
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from daemon.dicom.body_parts import contradicts, folded
 from daemon.dicom.header import Header
@@ -46,30 +47,9 @@ def objection(header: Header | None, calling_ae: str, when: When, words: Words) 
         "view": when.views and said.view not in when.views,
         "age": age is not None and not when.min_age_years <= age <= when.max_age_years,
         "description": when.descriptions
-        and not any(fits(text, one) for text in described for one in when.descriptions),
+        and not any(fnmatchcase(text, one) for text in described for one in when.descriptions),
     }
     return next((criterion for criterion, is_failed in failed.items() if is_failed), None)
-
-
-def fits(text: str, pattern: str) -> bool:
-    """Tell whether a whole text fits a pattern, in which * stands for anything.
-
-    Each piece between two asterisks is looked for once, from the left: the time is that of reading
-    the text once for each piece, whatever text and pattern are.
-    """
-    first, *rest = pattern.split("*")
-    if not rest:
-        return text == pattern
-    *middle, last = rest
-    if not text.startswith(first) or len(text) < len(first) + len(last):
-        return False
-    place, end = len(first), len(text) - len(last)
-    for piece in middle:
-        found = text.find(piece, place, end)
-        if found < 0:
-            return False
-        place = found + len(piece)
-    return place <= end and text.endswith(last)
 
 
 def never_asked(models: Sequence[Model]) -> list[str]:

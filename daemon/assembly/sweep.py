@@ -51,7 +51,7 @@ def none_silent() -> Collection[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Upkeep:
+class Sweep:
     """The turn of assembly; it can be called by a test.
 
     Attributes

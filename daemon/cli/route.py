@@ -49,5 +49,5 @@ def _why(model: Model, failed: str | None, asked: tuple[str, ...]) -> str:
     if failed is not None:
         return f"not asked: {failed}"
     if model.name not in asked:
-        return "not asked: a model before it is, and it does not say also"
+        return "not asked: an earlier model reads this image, and this one does not say also"
     return "asked besides" if model.also else "asked: the first that matches"

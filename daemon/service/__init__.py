@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from daemon.assembly.sweep import Upkeep
+from daemon.assembly.sweep import Sweep
 from daemon.calling.outgoing import Outgoing, build_outgoing
 from daemon.clock import Chronometer, Clock, utc_now
 from daemon.commitment.wiring import build_safekeeping
@@ -58,7 +58,7 @@ class Service:
     pipeline: Pipeline
     loops: Sequence[Loop]
     neighbours: Neighbours
-    upkeep: Upkeep
+    sweep: Sweep
     leases: LeaseWatch
     purge: Purge
     bells: Bells
@@ -165,7 +165,7 @@ def build(
     night = Night(settings.pull, list(fetchers.values()), chronometer)
     bells = Bells(night.turn, night.interval_s)
     recipes = recipes_of(settings, models)
-    upkeep = _upkeep(settings, recipes, pipeline, decoders, receiver, neighbours)
+    sweep = _sweep(settings, recipes, pipeline, decoders, receiver, neighbours)
     return Service(
         settings=settings,
         place=place,
@@ -173,9 +173,9 @@ def build(
         ledger=ledger,
         receiver=receiver,
         pipeline=pipeline,
-        loops=[_assembly(upkeep), *couriers, *after],
+        loops=[_assembly(sweep), *couriers, *after],
         neighbours=neighbours,
-        upkeep=upkeep,
+        sweep=sweep,
         leases=LeaseWatch(Leases(ledger), settings.reading.silence_s, chronometer.seconds),
         bells=bells,
         vigil=Vigil(Sameness(ledger), chronometer, ending or Ending(), bells.plan_anew),
@@ -186,16 +186,16 @@ def build(
     )
 
 
-def _upkeep(  # it stands between receiving and reading
+def _sweep(  # it stands between receiving and reading
     settings: Settings,
     recipes: Mapping[str, str],
     pipeline: Pipeline,
     decoders: Decoders,
     receiver: Receiver,
     neighbours: Neighbours,
-) -> Upkeep:
+) -> Sweep:
     worker = pipeline.worker
-    return Upkeep(
+    return Sweep(
         ledger=worker.queue.ledger,
         queue=worker.queue,
         assembly=settings.assembly,
@@ -210,10 +210,10 @@ def _upkeep(  # it stands between receiving and reading
     )
 
 
-def _assembly(upkeep: Upkeep) -> Loop:
+def _assembly(sweep: Sweep) -> Loop:
     """Return the loop that assembles; it rings for nobody and nobody for it.
 
     What comes after a look is due a quiet period later at the earliest.
     """
-    rule = upkeep.assembly
-    return Loop("assembly", upkeep.assemble, min(rule.sweep_interval_s, rule.quiet_period_s))
+    rule = sweep.assembly
+    return Loop("assembly", sweep.assemble, min(rule.sweep_interval_s, rule.quiet_period_s))

@@ -38,7 +38,7 @@ class When(Section):
     body_parts: tuple[Word, ...] = ()
     views: tuple[Literal["PA", "AP", "LAT", "OBL"], ...] = ()
     descriptions: tuple[Word, ...] = ()
-    """Patterns with * for anything, for a whole description of image, series or study."""
+    """Patterns as file names have them, for a whole description of image, series or study."""
     min_age_years: float = Field(default=0.0, ge=0)
     max_age_years: float = Field(default=200.0, ge=0)
 

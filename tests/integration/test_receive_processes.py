@@ -11,7 +11,7 @@ import pytest
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
-from daemon.assembly.sweep import Upkeep
+from daemon.assembly.sweep import Sweep
 from daemon.clock import utc_now
 from daemon.ledger.jobs.queue import Queue
 from daemon.settings import Assembly
@@ -83,7 +83,7 @@ def begin_slowly(house):
 
 def test_a_study_waits_for_an_image_that_is_on_the_wire_in_a_child(house):
     queue, clock = Queue(house.ledger), FrozenClock(utc_now() + timedelta(seconds=60))
-    upkeep = Upkeep(
+    sweep = Sweep(
         house.ledger,
         queue,
         Assembly(quiet_period_s=1.0, hard_cap_s=900.0),
@@ -96,14 +96,14 @@ def test_a_study_waits_for_an_image_that_is_on_the_wire_in_a_child(house):
     )
     peer, rest, study = begin_slowly(house)
     wait_until(lambda: house.receiver.being_sent() == {study}, "the second image")
-    upkeep.assemble()
+    sweep.assemble()
     assert len(house.ledger.waiting()) == 1
     peer.send(rest)
     assert peer.status() == 0x0000
     wait_until(lambda: house.receiver.being_sent() == set(), "the end of the second image")
-    upkeep.assemble()
+    sweep.assemble()
     clock.advance(2.0)
-    upkeep.assemble()
+    sweep.assemble()
     assert len(queue.claim("w", clock.steady(), timedelta(seconds=60)).instances) == 2
     peer.release()
 

@@ -43,7 +43,7 @@ def test_the_rule_that_decides_is_named_and_what_keeps_the_others_from_it(site):
         "chest: not asked: body part",
         "quality: asked besides",
         "wrist: asked: the first that matches",
-        "rest: not asked: a model before it is, and it does not say also",
+        "rest: not asked: an earlier model reads this image, and this one does not say also",
     ]
     assert "SECRET" not in done.stdout + done.stderr
 

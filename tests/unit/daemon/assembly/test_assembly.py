@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 from typing_extensions import override
 
-from daemon.assembly.sweep import Upkeep
+from daemon.assembly.sweep import Sweep
 from daemon.errors import Unavailable
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
@@ -43,7 +43,7 @@ class Desk:
         self.ledger = Ledger(folder / "ledger.sqlite")
         self.queue = Queue(self.ledger)
         self.sending = set()
-        self.upkeep = Upkeep(
+        self.sweep = Sweep(
             self.ledger,
             self.queue,
             Assembly(quiet_period_s=30.0, hard_cap_s=900.0, **rule),
@@ -79,7 +79,7 @@ class Desk:
 
     def after(self, seconds):
         self.clock.advance(seconds)
-        self.upkeep.assemble()
+        self.sweep.assemble()
         return self.queue.claim("w", self.clock(), LEASE)
 
 
@@ -143,9 +143,9 @@ def test_missing_views_have_an_explicit_outcome_at_the_cap_that_a_late_image_sup
 def test_urgent_studies_go_first_and_fetched_ones_last(desk, calling_ae, extra, priority):
     at = desk(urgent_callers=("CASUALTY",))
     at.receive("PA", calling_ae=calling_ae, **extra)
-    at.upkeep.ledger.record([])
+    at.sweep.ledger.record([])
     at.clock.advance(30)
-    at.upkeep.assemble()
+    at.sweep.assemble()
     with at.ledger.snapshot() as connection:
         assert connection.exec_driver_sql("SELECT priority FROM job").scalar() == priority
 
@@ -167,7 +167,7 @@ def test_a_study_that_lacks_a_view_costs_nothing_until_something_comes(desk):
     at.after(30)
     statements = []
     event.listen(at.ledger.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
-    at.upkeep.assemble()
+    at.sweep.assemble()
     assert len([one for one in statements if one.startswith("SELECT")]) == 1
     at.receive("LAT", number=6, study="1.1")
     assert len(at.after(30).instances) == 2
@@ -188,7 +188,7 @@ def test_a_study_that_no_job_can_be_made_of_keeps_no_other_from_it(desk):
     at = desk()
     at.receive("PA", study="bad")
     [bad] = at.ledger.waiting()
-    at.upkeep = replace(at.upkeep, queue=Picky(at.ledger, refuses=bad.study_id))
+    at.sweep = replace(at.sweep, queue=Picky(at.ledger, refuses=bad.study_id))
     for number in (2, 3, 4, 5):
         at.receive("PA", number=number, study=f"good {number}")
         assert at.after(30).instances[0].file == f"{number}.dcm"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.assembly.sweep import Upkeep
+from daemon.assembly.sweep import Sweep
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
@@ -30,9 +30,9 @@ def clock():
     return FrozenClock()
 
 
-def upkeep_of(ledger, clock, tmp_path, sending=()):
+def sweep_of(ledger, clock, tmp_path, sending=()):
     rule = Assembly(quiet_period_s=30.0, hard_cap_s=900.0)
-    return Upkeep(
+    return Sweep(
         ledger,
         Queue(ledger),
         rule,
@@ -51,36 +51,36 @@ def arrive(ledger, clock, study="1.2"):
 
 
 def test_a_sweep_says_when_the_next_study_is_due_and_takes_it_then(ledger, clock, tmp_path):
-    upkeep = upkeep_of(ledger, clock, tmp_path)
-    assert upkeep.assemble() is None
+    sweep = sweep_of(ledger, clock, tmp_path)
+    assert sweep.assemble() is None
     arrive(ledger, clock)
     clock.advance(12.0)
     arrive(ledger, clock, "1.3")
-    assert upkeep.assemble() == pytest.approx(18.0)
+    assert sweep.assemble() == pytest.approx(18.0)
     clock.advance(18.0)
-    assert upkeep.assemble() == pytest.approx(12.0)
+    assert sweep.assemble() == pytest.approx(12.0)
     clock.advance(12.0)
-    assert upkeep.assemble() is None
+    assert sweep.assemble() is None
     assert ledger.waiting() == []
 
 
 def test_whoever_reads_is_told_of_each_job_that_was_queued(ledger, clock, tmp_path):
     arrive(ledger, clock)
     told = []
-    upkeep = replace(
-        upkeep_of(ledger, clock, tmp_path), queued=lambda: told.append(len(ledger.waiting()))
+    sweep = replace(
+        sweep_of(ledger, clock, tmp_path), queued=lambda: told.append(len(ledger.waiting()))
     )
     clock.advance(30.0)
-    upkeep.assemble()
-    upkeep.assemble()
+    sweep.assemble()
+    sweep.assemble()
     assert told == [0]
 
 
 def test_a_study_that_is_being_sent_is_due_at_the_hard_cap(ledger, clock, tmp_path):
     arrive(ledger, clock)
-    upkeep = upkeep_of(ledger, clock, tmp_path, {"1.2"})
+    sweep = sweep_of(ledger, clock, tmp_path, {"1.2"})
     clock.advance(100.0)
-    assert upkeep.assemble() == pytest.approx(800.0)
+    assert sweep.assemble() == pytest.approx(800.0)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def claimed(ledger, clock, tmp_path):
     """A queue with one job that a worker holds."""
     arrive(ledger, clock)
     clock.advance(30.0)
-    upkeep_of(ledger, clock, tmp_path).assemble()
+    sweep_of(ledger, clock, tmp_path).assemble()
     queue = Queue(ledger)
     return queue, queue.claim("w", clock.steady(), LEASE)
 

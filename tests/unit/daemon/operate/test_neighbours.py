@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.assembly.sweep import Upkeep
+from daemon.assembly.sweep import Sweep
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
@@ -23,7 +23,7 @@ class Host:
         self.ledger, self.clock, self.elapsed_s = Ledger(where, home=home), clock, 0.0
         self.queue = Queue(self.ledger)
         self.neighbours = Neighbours(Places(self.ledger), clock, lambda: self.elapsed_s)
-        self.upkeep = Upkeep(
+        self.sweep = Sweep(
             self.ledger,
             self.queue,
             Assembly(quiet_period_s=30.0, hard_cap_s=900.0),
@@ -40,7 +40,7 @@ class Host:
 
     def sweeps(self):
         """Sweep once; return whether each image of the job claimed then is here."""
-        self.upkeep.assemble()
+        self.sweep.assemble()
         job = self.queue.claim("w", self.clock(), LEASE)
         return None if job is None else [one.is_here for one in job.instances]
 
@@ -133,7 +133,7 @@ def test_the_job_of_a_silent_host_is_read_where_its_images_lie_too(hosts):
     east, west = hosts
     east.receives(1)
     quiet(east)
-    east.upkeep.assemble()
+    east.sweep.assemble()
     west.receives(1)
     west.lives(SILENT_AFTER_S - BEAT_INTERVAL_S)
     assert west.sweeps() is None
@@ -177,5 +177,5 @@ def test_a_study_that_lost_its_images_is_counted_once(hosts):
     west.ledger.record([type(moved)(**vars(moved) | {"study_uid": "1.2.4"})])
     east.clock.now += timedelta(seconds=31)
     for host in (east, west, east):
-        host.upkeep.assemble()
+        host.sweep.assemble()
     assert east.ledger.counters()["alert_study_emptied"] == 1
