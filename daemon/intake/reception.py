@@ -112,13 +112,12 @@ class Reception:
 
     def start(self, listening: socket.socket) -> None:
         """Begin to receive."""
-        limits = self._limits
         self._listener = Listener(
             listening,
             self._connections,
             self._counts,
             self._serve,
-            limits.network_timeout_s,
+            self._limits,
         )
         self._listener.start()
 

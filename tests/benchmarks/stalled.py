@@ -119,12 +119,12 @@ NOBODY = Crowd(0, 0, 1.0, math.inf)
 
 
 def crowd(port: int, who: Crowd, go: Event, stop: Event, done: Any) -> None:
-    """Hold connections that say too little until `stop`; put how many were opened."""
+    """Hold connections that say too little until `stop`; put how many were opened, CPU seconds."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))
     selector, opened = selectors.DefaultSelector(), 0
     go.wait()
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     due = who.plan()  # in the order of time, as a heap is
     while not stop.is_set():
         while due and due[0][0] <= time.monotonic() - began and not stop.is_set():
@@ -141,7 +141,7 @@ def crowd(port: int, who: Crowd, go: Event, stop: Event, done: Any) -> None:
             selector.unregister(key.fileobj)
             key.fileobj.close()  # type: ignore[union-attr]
             heapq.heappush(due, (time.monotonic() - began + who.again_s, key.data))
-    done.put(opened)
+    done.put((opened, time.process_time() - cpu))
 
 
 def _film() -> Item:
@@ -176,13 +176,14 @@ def measure(
     stop.set()
     stored, failed = done.get()
     took = time.monotonic() - began
-    connections = opened.get()
+    connections, crowd_cpu_s = opened.get()
     for process in (sender, beside):
         process.join()
     return {
         "a_second": round(stored / took, 1),
         "failed": failed,
         "connections": connections,
+        "crowd_cpu_s": round(crowd_cpu_s, 2),
         "threads": threads,
         "descriptors": descriptors,
     }

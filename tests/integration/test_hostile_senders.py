@@ -118,6 +118,48 @@ def test_half_a_request_or_nonsense_is_cut(house, start):
     assert_nothing_leaks(house)
 
 
+@pytest.mark.parametrize("said", [b"", b"\1", REQUEST[:6], REQUEST[:-1]])
+def test_a_client_whose_request_is_not_whole_costs_no_thread(house, said):
+    peer = Peer(house.receiver.port)
+    peer.send(said)
+    assert_unharmed(house)
+    wait_until(lambda: associations() == 0, "the honest sender to leave")
+    assert is_ended(peer)
+    wait_until(lambda: house.ledger.counters().get("cut_silent") == 1, "its ending to be counted")
+    peer.socket.close()
+    assert_nothing_leaks(house)
+
+
+@pytest.mark.parametrize("said", [b"", b"\1", REQUEST[:6], REQUEST[:-1]])
+def test_a_client_that_hangs_up_within_its_request_is_let_go_at_once(house, said):
+    peer = Peer(house.receiver.port)
+    peer.send(said)
+    peer.socket.shutdown(socket.SHUT_WR)
+    begun = time.monotonic()
+    assert is_ended(peer)
+    assert time.monotonic() - begun < QUICK.association_timeout_s / 2
+    peer.socket.close()
+    assert_nothing_leaks(house)
+
+
+def test_a_request_that_comes_in_pieces_is_served(house):
+    peer = Peer(house.receiver.port)
+    for piece in (REQUEST[:3], REQUEST[3:40], REQUEST[40:]):
+        peer.send(piece)
+        threading.Event().wait(0.1)
+    assert peer.read()[0] == ANSWERED
+    peer.socket.close()
+
+
+def test_waiting_for_the_rest_of_a_request_takes_no_cpu(house):
+    peer = Peer(house.receiver.port)
+    peer.send(REQUEST[:-1])
+    before = time.process_time()
+    threading.Event().wait(1.0)
+    assert time.process_time() - before < 0.5
+    peer.socket.close()
+
+
 def test_half_a_pdu_and_silence_is_cut_and_leaves_no_half_file(house):
     peer = established(house)
     whole = store_pdus(item(), 1, 16384)

@@ -33,17 +33,15 @@ class Connections:
         """Return how many connections there are."""
         return len(self._half_open) + len(self._established)
 
-    def enter(self, wire: Wire, host: str) -> bool:
-        """Take a new connection in; tells whether another half-open one was cut for it."""
+    def enter(self, wire: Wire, host: str) -> Wire | None:
+        """Take a new connection in; returns the half-open one that has to be cut for it."""
         with self._change:
             oldest = None
             if len(self._half_open) >= self._max_half_open:
                 oldest = self._oldest_of_the_crowd()
                 del self._half_open[oldest]
             self._half_open[wire] = host
-        if oldest is not None:
-            oldest.cut()
-        return oldest is not None
+        return oldest
 
     def _oldest_of_the_crowd(self) -> Wire:
         [(crowded, _count)] = Counter(self._half_open.values()).most_common(1)

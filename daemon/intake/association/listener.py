@@ -1,4 +1,7 @@
-"""Accept connections and give each a thread of its own; nothing a peer does can hold this up."""
+"""Accept connections and give each a thread of its own; nothing a peer does can hold this up.
+
+A connection gets its thread when its first message is here (`daemon.intake.association.lobby`).
+"""
 
 import logging
 import os
@@ -10,14 +13,17 @@ from threading import Thread
 from daemon.ending import end_process
 from daemon.errors import Misconfigured, Unavailable
 from daemon.intake.association.connections import Connections
+from daemon.intake.association.lobby import Guest, Lobby, length_of_hello, length_of_request
 from daemon.intake.association.wire import Wire
 from daemon.intake.store.counts import Counts
 from daemon.logs import ANY_HOST, peer_host
+from daemon.settings import Receiver as Limits
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 512
 HALF_OPEN_CUT = "cut_half_open"
+SILENT = "cut_silent"
 TLS_FAILED = "rejected_tls"
 NOT_SERVED = "connections_not_served"
 _OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
@@ -55,8 +61,8 @@ class Listener:
     counts : Counts
     serve : callable
         Unavailable of it means that the peer failed to come under TLS.
-    send_within_s : float
-        Longest wait for a peer to take what we send.
+    limits : Limits
+        How long a peer may take for its first message, and for what we send.
     """
 
     def __init__(
@@ -65,13 +71,16 @@ class Listener:
         connections: Connections,
         counts: Counts,
         serve: Serve,
-        send_within_s: float,
+        limits: Limits,
     ) -> None:
         self._listening = listening
         self._connections = connections
         self._counts = counts
         self._serve = serve
-        self._send_within_s = send_within_s
+        self._selector = selectors.DefaultSelector()
+        length = length_of_hello if limits.tls_certificate else length_of_request
+        self._lobby = Lobby(self._selector, length, limits.association_timeout_s)
+        self._send_within_s = limits.network_timeout_s
         self._wake, self._waker = os.pipe()
         self._thread = Thread(target=self._listen, name="listener", daemon=True)
 
@@ -95,42 +104,83 @@ class Listener:
             end_process()
 
     def _accept_all(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        with self._selector as selector:
             selector.register(self._listening, selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
-            while True:
-                ready = [key.fd for key, _events in selector.select()]
-                if self._wake in ready:
-                    return
-                try:
-                    connection, address = self._listening.accept()
-                except BlockingIOError:  # another process was faster
-                    continue
-                except OSError as error:  # no descriptors left, or the peer has gone already
-                    logger.warning(
-                        "cannot accept a connection: %s", error.strerror, extra={"host": ANY_HOST}
-                    )
-                    selector.unregister(self._listening)
-                    selector.select(_OUT_OF_DESCRIPTORS_PAUSE_S)
-                    selector.register(self._listening, selectors.EVENT_READ)
-                    continue
-                self._admit(connection, str(address[0]))
+            is_wanted = True
+            while is_wanted:
+                for key, _events in selector.select(self._lobby.until_next_s()):
+                    if key.fd == self._wake:
+                        is_wanted = False
+                    elif isinstance(key.data, Guest):
+                        self._attend(key.data)
+                    else:
+                        self._accept()
+                self._see_out()
+            for guest in self._lobby.empty():
+                self._drop(guest.wire)
+
+    def _accept(self) -> None:
+        try:
+            connection, address = self._listening.accept()
+        except BlockingIOError:  # another process was faster
+            return
+        except OSError as error:  # no descriptors left, or the peer has gone already
+            logger.warning(
+                "cannot accept a connection: %s", error.strerror, extra={"host": ANY_HOST}
+            )
+            self._selector.unregister(self._listening)
+            self._selector.select(_OUT_OF_DESCRIPTORS_PAUSE_S)
+            self._selector.register(self._listening, selectors.EVENT_READ)
+            return
+        self._admit(connection, str(address[0]))
 
     def _admit(self, connection: socket.socket, host: str) -> None:
-        """Give a connection its thread; one that cannot have any is closed, and others go on."""
+        """Let a connection wait for its first message; one that cannot is closed."""
         wire = None
         try:
             wire = Wire(connection, self._send_within_s)
-            if self._connections.enter(wire, host):
-                self._counts.add(HALF_OPEN_CUT)
+            self._lobby.enter(wire, host)
+        except OSError as error:  # the peer has gone
+            self._not_served(error, host)
+            connection.close()
+            return
+        crowded_out = self._connections.enter(wire, host)
+        if crowded_out is not None:
+            self._counts.add(HALF_OPEN_CUT)
+            if self._lobby.leave(crowded_out):
+                crowded_out.close()
+            else:
+                crowded_out.cut()
+
+    def _attend(self, guest: Guest) -> None:
+        """Give a connection its thread once its first message is here."""
+        wire, host = guest.wire, guest.host
+        try:
+            if not self._lobby.may_go_on(guest):
+                return
+            self._lobby.leave(wire)
+            wire.wake_at(1)
             Thread(target=self._run, args=(wire, host), name="association", daemon=True).start()
         except (OSError, RuntimeError) as error:  # the peer has gone; no thread can be started
-            kind = type(error).__name__
-            logger.error("connection not served: %s", kind, extra={"host": host})  # noqa: TRY400
-            self._counts.add(NOT_SERVED)
-            if wire is not None:
-                self._connections.leave(wire)
-            connection.close()
+            self._not_served(error, host)
+            self._lobby.leave(wire)
+            self._drop(wire)
+
+    def _see_out(self) -> None:
+        """Close connections whose first message takes too long (PS3.8 9.2.3, ARTIM timer)."""
+        for guest in self._lobby.late():
+            self._counts.add(SILENT)
+            logger.warning("connection closed: no request came", extra={"host": guest.host})
+            self._drop(guest.wire)
+
+    def _drop(self, wire: Wire) -> None:
+        self._connections.leave(wire)
+        wire.close()
+
+    def _not_served(self, error: Exception, host: str) -> None:
+        logger.error("connection not served: %s", type(error).__name__, extra={"host": host})
+        self._counts.add(NOT_SERVED)
 
     def _run(self, wire: Wire, host: str) -> None:
         peer_host.set(host)

@@ -61,6 +61,21 @@ class Wire:
         self._is_tls, self._flags = True, 0
         shake_hands(secured, within_s)
 
+    def fileno(self) -> int:
+        """Return the descriptor, for a selector."""
+        return self._socket.fileno()
+
+    def wake_at(self, size: int) -> None:
+        """Let a selector report this connection when so many bytes are there, or it has ended."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+
+    def peek(self, size: int) -> bytes:
+        """Return at most so many of the bytes that are there, and leave them; waits for nothing."""
+        try:
+            return self._socket.recv(size, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:  # nothing is there, or the connection is gone
+            return b""
+
     def read(self, size: int, within_s: float) -> bytearray:
         """Read exactly this many bytes.
 
