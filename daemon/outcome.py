@@ -11,6 +11,7 @@ from model.package import FindingSpec
 _REASONS_BY_WEIGHT = (
     Reason.IDENTITY_CONFLICT,
     Reason.CONTENT_CHANGED,
+    Reason.HELD_BY_RULE,
     Reason.FAILED_REPEATEDLY,
     Reason.INVALID_RESULT,
     Reason.VIEWS_MISSING,

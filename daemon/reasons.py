@@ -54,6 +54,8 @@ class Reason(StrEnum):
     """Two patients in one study: held for a person, nothing is sent."""
     CONTENT_CHANGED = "image content changed"
     """Other content came under a known SOP Instance UID, and the site has such studies held."""
+    HELD_BY_RULE = "held by a rule of this site"
+    """A rule recognises such images, and says that a person shall look; nothing is sent."""
     MODEL_OFFLINE = "model offline"
     """No usable provider or package."""
     FAILED_REPEATEDLY = "analysis failed repeatedly"
@@ -66,7 +68,7 @@ class Reason(StrEnum):
     """A result object broke DICOM's rules and was not sent: a fault of ours to report."""
 
 
-HELD = (Reason.IDENTITY_CONFLICT, Reason.CONTENT_CHANGED)
+HELD = (Reason.IDENTITY_CONFLICT, Reason.CONTENT_CHANGED, Reason.HELD_BY_RULE)
 """Reasons for which a study is held until a person releases it, or it is mended and sent again."""
 
 

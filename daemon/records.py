@@ -37,6 +37,8 @@ class Arrival:
     calling_ae : str
         Who sent it.
     received_at : datetime
+    called_ae : str
+        The title of ours that it was sent to; empty where we fetched it.
     """
 
     study_uid: str
@@ -49,6 +51,7 @@ class Arrival:
     size: int
     calling_ae: str
     received_at: datetime
+    called_ae: str = ""
 
 
 class Receipt(StrEnum):
@@ -76,11 +79,22 @@ NO_MODEL = ""
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The AE titles of the association by which an image came first.
+
+    `called_ae` is empty where no association of a peer brought it.
+    """
+
+    calling_ae: str = ""
+    called_ae: str = ""
+
+
+@dataclass(frozen=True)
 class WaitingInput:
     """One image of a study that is not read yet; `file` is relative to the spool."""
 
     file: str
-    calling_ae: str
+    origin: Origin
     header: Header | None = None
 
 
@@ -100,8 +114,7 @@ class Instance:
     place, and when its study loses an image to another study."""
     is_here: bool = True
     """Whether its file lies in this host's state folder."""
-    calling_ae: str = ""
-    """Who sent it."""
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from daemon.dicom.body_parts import contradicts, folded
 from daemon.dicom.header import Header
+from daemon.records import Origin
 from daemon.settings import Model, When
 
 Words = Mapping[str, str]
@@ -15,7 +16,7 @@ Words = Mapping[str, str]
 
 
 def models_for(
-    header: Header | None, calling_ae: str, models: Sequence[Model], words: Words
+    header: Header | None, origin: Origin, models: Sequence[Model], words: Words
 ) -> tuple[str, ...]:
     """Return the names of the models that read an image, in the order of the settings.
 
@@ -23,33 +24,44 @@ def models_for(
     ----------
     header : Header or None
         None where nobody could read it: it states nothing.
-    calling_ae : str
-        Who sent the image.
+    origin : Origin
     models : sequence of Model
     words : mapping
         See `Words`.
     """
-    fitting = [one for one in models if objection(header, calling_ae, one.when, words) is None]
+    fitting = [one for one in models if objection(header, origin, one.when, words) is None]
     first = next((one for one in fitting if not one.also), None)
     return tuple(one.name for one in fitting if one.also or one is first)
 
 
-def objection(header: Header | None, calling_ae: str, when: When, words: Words) -> str | None:
+def objection(header: Header | None, origin: Origin, when: When, words: Words) -> str | None:
     """Return which criterion an image does not meet, in words that hold nothing of its header."""
     said = header or Header("", "", "")
     age = said.age_years
-    described = [folded(text) for text in said.descriptions]
     failed = {
-        "calling AE title": when.calling and calling_ae not in when.calling,
+        "calling AE title": _is_no_title_of(when.calling, origin.calling_ae),
+        "called AE title": _is_no_title_of(when.called, origin.called_ae),
         "modality": when.modalities and folded(said.modality) not in when.modalities,
         "body part": when.body_parts
         and contradicts(said.body_part, when.body_parts, words) is not None,
         "view": when.views and said.view not in when.views,
         "age": age is not None and not when.min_age_years <= age <= when.max_age_years,
-        "description": when.descriptions
-        and not any(fnmatchcase(text, one) for text in described for one in when.descriptions),
+        "station": _fits_none(when.stations, [said.station]),
+        "description": _fits_none(when.descriptions, said.descriptions),
     }
     return next((criterion for criterion, is_failed in failed.items() if is_failed), None)
+
+
+def _is_no_title_of(wanted: Sequence[str], title: str) -> bool:
+    """Tell whether titles are wanted and this is none of them, in capitals or not."""
+    return bool(wanted) and title.casefold() not in {one.casefold() for one in wanted}
+
+
+def _fits_none(patterns: Sequence[str], texts: Sequence[str]) -> bool:
+    """Tell whether patterns are given and no text is one of theirs."""
+    said = [folded(text) for text in texts]
+    fits = any(fnmatchcase(text, one) for text in said for one in patterns)
+    return bool(patterns) and not fits
 
 
 def never_asked(models: Sequence[Model]) -> list[str]:

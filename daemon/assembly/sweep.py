@@ -20,7 +20,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.logs import study_key
 from daemon.pull.wiring import FETCHED
 from daemon.reading.sandbox import Describe
-from daemon.records import NO_MODEL, Reason, WaitingInput, WaitingStudy
+from daemon.records import NO_MODEL, Origin, Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ UNREADABLE = "unreadable_attributes"
 """Counter in the ledger: attributes that were there and said nothing."""
 
 
-Route = Callable[[Header | None, str], Sequence[str]]
+Route = Callable[[Header | None, Origin], Sequence[str]]
 
 
 def nobody() -> Collection[str]:
@@ -60,7 +60,7 @@ class Sweep:
     recipes : mapping
         By the name of each model what names it, its package and the settings.
     route : callable
-        Names the models that read an image, from its header and the AE title that sent it.
+        Names the models that read an image, from its header and its origin.
     spool : Path
         Where the images of waiting studies lie.
     describe : callable
@@ -206,7 +206,7 @@ class Sweep:
         stand for images that they were not made from.
         """
         asked = Inputs(self.ledger).asked(study.study_id)
-        asked.update(name for one in inputs for name in self.route(one.header, one.calling_ae))
+        asked.update(name for one in inputs for name in self.route(one.header, one.origin))
         return {name: it for name, it in self.recipes.items() if name in asked} or {NO_MODEL: ""}
 
     def _is_ours(self, study: WaitingStudy, *, is_overdue: bool) -> bool:
@@ -267,7 +267,7 @@ class Sweep:
 
     def _priority(self, inputs: Sequence[WaitingInput]) -> int:
         """Put urgent studies first, and last what we fetched ourselves."""
-        callers = {one.calling_ae for one in inputs}
+        callers = {one.origin.calling_ae for one in inputs}
         is_urgent = any(one.header is not None and one.header.urgent for one in inputs)
         if is_urgent or callers & set(self.assembly.urgent_callers):
             return URGENT

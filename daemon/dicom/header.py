@@ -100,6 +100,7 @@ class Header:
     orders: tuple[Order, ...] = ()
     urgent: bool = False
     modality: str = ""
+    station: str = ""
     body_part: str = ""
     regions: tuple[CodedValue, ...] = ()
     side: Side | None = None

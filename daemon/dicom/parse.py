@@ -36,7 +36,7 @@ KEYWORDS = (
     "IssuerOfAccessionNumberSequence", "StudyID", "StudyDate", "StudyTime",
     "ReferringPhysicianName", "TimezoneOffsetFromUTC", "ProcedureCodeSequence",
     "RequestAttributesSequence", "ReferencedRequestSequence", "RequestedProcedurePriority",
-    "Modality", "BodyPartExamined",
+    "Modality", "StationName", "BodyPartExamined",
     "AnatomicRegionSequence", "ImageLaterality", "Laterality", "ViewPosition", "ViewCodeSequence",
     "Rows", "Columns", "PixelSpacing", "ImagerPixelSpacing", "PixelSpacingCalibrationType",
     "PixelSpacingCalibrationDescription", "PixelAspectRatio", "PatientOrientation",
@@ -109,6 +109,7 @@ def _picture(header: Header, said: Attributes) -> Header:
     return replace(
         header,
         modality=_checked(said, "Modality", values.code_string),
+        station=_checked(said, "StationName", values.short_text),
         body_part=said.text("BodyPartExamined").upper(),
         regions=_codes(said, "AnatomicRegionSequence"),
         side=_side(said),

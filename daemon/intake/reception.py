@@ -91,7 +91,7 @@ class Reception:
             limits=limits,
             intake=self.intake,
             negotiator=Negotiator(
-                settings.node.ae_title,
+                settings.titles(),
                 limits.callers,
                 Supported(frozenset(sop_class for _field, sop_class in table)),
                 limits.max_pdu_bytes,

@@ -10,12 +10,10 @@
 `place` says in whose state folder something lies; None in a ledger that only one folder has.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -30,30 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
-from typing_extensions import override
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KEY = BigInteger().with_variant(Integer, "sqlite")
-
-
-class UtcMicroseconds(TypeDecorator[datetime]):
-    """Aware points in time, stored as microseconds since 1970; naive ones are refused."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    @override
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the ledger takes aware points in time only")
-        return (value - _EPOCH) // timedelta(microseconds=1)
-
-    @override
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+from daemon.ledger.columns import KEY, UtcMicroseconds
 
 
 class Base(DeclarativeBase):
@@ -73,7 +49,7 @@ class StudyRow(Base):
     """A study; `waiting_since` is set while it has instances that no job has yet."""
 
     __tablename__ = "study"
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     study_uid: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
     last_arrival_at: Mapped[datetime] = mapped_column(UtcMicroseconds, index=True)
@@ -89,7 +65,7 @@ class InstanceRow(Base):
             "sop_instance_uid", "digest", name="uq_instance_sop_instance_uid_sha256"
         ),  # SQLite cannot rename a constraint
     )
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
@@ -99,6 +75,7 @@ class InstanceRow(Base):
     file: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
     calling_ae: Mapped[str] = mapped_column(String(16))
+    called_ae: Mapped[str] = mapped_column(String(16), server_default=text("''"))
     received_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
     replaced: Mapped[bool]
     """Other content came under its SOP Instance UID: it is no input any more."""
@@ -129,7 +106,7 @@ class JobRow(Base):
         UniqueConstraint("study_id", "inputs_digest", "recipe_digest"),
         Index("ix_job_claim", "state", "place", "priority", "id"),
     )
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     inputs_digest: Mapped[str] = mapped_column(String(64))
     recipe_digest: Mapped[str] = mapped_column(String(64))
@@ -187,7 +164,7 @@ class ResultRow(Base):
     """A result object in the outbox."""
 
     __tablename__ = "result"
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
@@ -209,7 +186,7 @@ class DeliveryRow(Base):
         Index("ix_delivery_due", "state", "destination", "not_before"),
         Index("ix_delivery_commitment", "destination", "commitment", "ask_again_at"),
     )
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     result_id: Mapped[int] = mapped_column(ForeignKey("result.id"))
     destination: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
@@ -231,7 +208,7 @@ class PromiseRow(Base):
 
     __tablename__ = "promise"
     __table_args__ = (UniqueConstraint("calling_ae", "transaction_uid"),)
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     calling_ae: Mapped[str] = mapped_column(String(16))
     transaction_uid: Mapped[str] = mapped_column(String(64))
     attempts: Mapped[int]
@@ -260,7 +237,7 @@ class PullRow(Base):
         UniqueConstraint("source", "study_uid"),
         Index("ix_pull_due", "source", "state", "not_before"),
     )
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     source: Mapped[str] = mapped_column(String(32))
     study_uid: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
@@ -275,7 +252,7 @@ class PlaceRow(Base):
     """A state folder whose host shares the ledger (`daemon.place`)."""
 
     __tablename__ = "place"
-    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(KEY, primary_key=True)
     uid: Mapped[str] = mapped_column(String(32), unique=True)
     name: Mapped[str] = mapped_column(String(64))
     seen_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)

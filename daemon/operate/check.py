@@ -95,6 +95,8 @@ def _models(settings: Settings, package: Callable[[Model], str]) -> Iterator[Fin
 
 
 def _verified(package: Callable[[Model], str], model: Model) -> tuple[Level, str]:
+    if model.hold:
+        return Level.GOOD, "holds studies for a person"
     return Level.GOOD, f"{package(model)}, verified"
 
 

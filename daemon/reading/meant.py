@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from daemon.dicom.body_parts import contradicts
 from daemon.dicom.header import Header
-from daemon.reasons import Reason
+from daemon.records import Origin, Reason
 from daemon.settings import Reading
 from model.package import Manifest
 
 BODY_PART = "refused_body_part"
 """Counters in the ledger, one for each term that spoke against a film."""
+NOBODY = Origin()
+"""Where it is not known who sent an image."""
 
 
-def always(_header: Header, _calling_ae: str) -> bool:
+def always(_header: Header, _origin: Origin) -> bool:
     """Ask a model of every image."""
     return True
 
@@ -30,15 +32,15 @@ class Meant:
     count : callable
         Counts by name, for the administrator.
     is_asked : callable
-        Tells by its header and the AE title that sent it whether the model is asked of an image.
+        Tells by its header and its origin whether the model is asked of an image.
     """
 
     manifest: Manifest
     settings: Reading
     count: Callable[[str], None]
-    is_asked: Callable[[Header, str], bool] = always
+    is_asked: Callable[[Header, Origin], bool] = always
 
-    def objection(self, header: Header, calling_ae: str = "") -> Reason | None:
+    def objection(self, header: Header, origin: Origin = NOBODY) -> Reason | None:
         """Return why an image is not to be analysed; None where nothing speaks against it.
 
         An absent value speaks against nothing; the pixels are asked too (the package's gate).
@@ -49,7 +51,7 @@ class Meant:
         if term := contradicts(header.body_part, meant, words):
             self.count(f"{BODY_PART} {term}")
             return Reason.OTHER_BODY_PART
-        if not self.is_asked(header, calling_ae):
+        if not self.is_asked(header, origin):
             return Reason.NOT_ASKED
         age, low, high = header.age_years, self.manifest.min_age_years, self.manifest.max_age_years
         is_younger = age is not None and low is not None and age < low

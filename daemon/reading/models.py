@@ -1,6 +1,6 @@
 """Several models: each job goes to the one that it names; none takes another with it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,10 +38,13 @@ class Readers:
         By the names of the models that are in service; not empty.
     out_of_service : mapping
         What is known of the others, by their names.
+    holds : collection of str
+        The names of the rules that hold a study for a person.
     """
 
     readers: Mapping[str, Reader]
     out_of_service: Mapping[str, ModelIdentity]
+    holds: Collection[str] = ()
 
     @property
     def spool(self) -> Path:
@@ -52,9 +55,7 @@ class Readers:
         """See `Reader.open`; a model that is out of service, or in no settings, reads nothing."""
         if job.model_name in self.readers:
             return self.readers[job.model_name].open(job, now, keep)
-        is_known = job.model_name in self.out_of_service
-        reason = Reason.MODEL_OFFLINE if is_known else Reason.NO_MODEL
-        return self.unread(job, job.reason or reason, now)
+        return self.unread(job, job.reason or self._why_not(job), now)
 
     def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
         """See `Reader.infer`: studies of one model share its batches."""
@@ -71,6 +72,12 @@ class Readers:
             return self.readers[job.model_name].unread(job, reason, now)
         identity = self.out_of_service.get(job.model_name, nobody_asked())
         return self._any.unread(job, reason, now, identity)
+
+    def _why_not(self, job: Job) -> Reason:
+        if job.model_name in self.out_of_service:
+            return Reason.MODEL_OFFLINE
+        is_held = job.model_name in self.holds and not job.is_released
+        return Reason.HELD_BY_RULE if is_held else Reason.NO_MODEL
 
     @property
     def _any(self) -> Reader:

@@ -197,7 +197,7 @@ class Reader:
         if not instance.is_here:
             raise NotReadable(Reason.ON_ANOTHER_HOST, Reason.ON_ANOTHER_HOST.value)
         if header is not None:
-            if reason := self.meant.objection(header, instance.calling_ae):
+            if reason := self.meant.objection(header, instance.origin):
                 raise NotReadable(reason, reason.value)
             if header.for_processing and has_presentation(opened, header):
                 raise NotReadable(Reason.PRESENTATION_READ, Reason.PRESENTATION_READ.value)

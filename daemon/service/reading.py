@@ -38,14 +38,15 @@ _NAME_LENGTH = 64
 
 @dataclass(frozen=True)
 class Opened:
-    """A model of the settings, and its package where that can be used."""
+    """A model of the settings, and its package where there is one that can be used."""
 
     model: Model
     package: ModelPackage | None
 
     def recipe(self, settings: Settings) -> str:
         """Name how it reads a study: another package or other settings make another job."""
-        package = self.package.digest[:47] if self.package is not None else "out of service"
+        otherwise = "held" if self.model.hold else "out of service"
+        package = otherwise if self.package is None else self.package.digest[:47]
         return f"{package}-{settings.results_digest(self.model)}"
 
 
@@ -60,11 +61,12 @@ def open_models(settings: Settings, settings_file: Path) -> list[Opened]:
     opened, problems = [], []
     for model in settings.models:
         try:
-            opened.append(Opened(model, open_package(model, settings_file)))
+            package = None if model.hold else open_package(model, settings_file)
+            opened.append(Opened(model, package))
         except Misconfigured as error:
             problems.append(str(error))
             opened.append(Opened(model, None))
-    if len(problems) == len(opened):
+    if all(one.package is None for one in opened):
         raise Misconfigured("\n".join(problems))
     for words in problems:
         logger.error("out of service: %s", words)
@@ -120,7 +122,11 @@ def build_reading(
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Readers(readers, {one.name: unknown(one.name) for one in settings.models}),
+        reader=Readers(
+            readers,
+            {one.name: unknown(one.name) for one in settings.models if not one.hold},
+            [one.name for one in settings.models if one.hold],
+        ),
         report=_report(reporters, reporters[first]),
         destinations=settings.destination_names(),
         settings=settings.reading,
@@ -137,7 +143,7 @@ def _guards(
     """Load every package that can be used; say which models are out of service."""
     guards: dict[str, Guard] = {}
     problems: list[str] = []
-    for one in models:
+    for one in (one for one in models if not one.model.hold):
         name, package = one.model.name, one.package
         provider = one.model.provider or settings.reading.provider
         reading = settings.reading.model_copy(update={"provider": provider})
@@ -172,7 +178,7 @@ def _reader(
             package.manifest,
             settings.reading,
             guard.ledger.count,
-            lambda header, calling_ae: model.name in route(header, calling_ae),
+            lambda header, origin: model.name in route(header, origin),
         ),
         site_points=model.operating_points,
     )

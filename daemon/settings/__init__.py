@@ -208,6 +208,8 @@ class Settings(Section):
         names = [one.name for one in self.models]
         if len(set(names)) < len(names):
             raise ValueError("models: every name must be used once only")
+        if all(one.hold for one in self.models):
+            raise ValueError("models: at least one needs a package")
         return self
 
     @model_validator(mode="after")
@@ -225,6 +227,11 @@ class Settings(Section):
             return self.tls
         ours = self.receiver
         return Tls(certificate=ours.tls_certificate, key=ours.tls_key, authority=ours.tls_authority)
+
+    def titles(self) -> tuple[str, ...]:
+        """Return the AE titles that the receiver answers to."""
+        asked = (title for one in self.models for title in one.when.called)
+        return tuple(dict.fromkeys([self.node.ae_title, *asked]))
 
     def destination_names(self) -> list[str]:
         """Return the names of all that get results."""

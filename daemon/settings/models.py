@@ -34,11 +34,15 @@ class When(Section):
     """
 
     calling: tuple[AeTitle, ...] = ()
+    called: tuple[AeTitle, ...] = ()
+    """Titles of ours, besides node.ae_title: the receiver answers to them."""
     modalities: tuple[Word, ...] = ()
     body_parts: tuple[Word, ...] = ()
     views: tuple[Literal["PA", "AP", "LAT", "OBL"], ...] = ()
+    stations: tuple[Word, ...] = ()
+    """Patterns as file names have them, for the name of the device."""
     descriptions: tuple[Word, ...] = ()
-    """Patterns as file names have them, for a whole description of image, series or study."""
+    """The same, for a whole description of image, series or study."""
     min_age_years: float = Field(default=0.0, ge=0)
     max_age_years: float = Field(default=200.0, ge=0)
 
@@ -52,7 +56,7 @@ class When(Section):
             )
         return terms
 
-    @field_validator("descriptions")
+    @field_validator("stations", "descriptions")
     @classmethod
     def _patterns_are_short(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         if any(one.count("*") > _MOST_WILDCARDS for one in patterns):
@@ -75,13 +79,23 @@ class Model(Section):
     """A model package, and what it reads."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    package: str = Field(min_length=1)
+    package: str = ""
+    hold: bool = False
+    """No package: a study with such an image is held for a person, and nothing is sent."""
     provider: Literal["", "auto", "cuda", "tensorrt", "cpu"] = ""
     """Empty: as in [reading]."""
     also: bool = False
     """Asked besides the first model that matches, and not only in its place."""
     when: When = When()
     operating_points: tuple[OperatingPoints, ...] = ()
+
+    @model_validator(mode="after")
+    def _reads_or_holds(self) -> "Model":
+        if self.hold == bool(self.package):
+            raise ValueError("give either a package, or hold = true")
+        if self.hold and (self.provider or self.operating_points):
+            raise ValueError("hold = true reads nothing: remove provider and operating_points")
+        return self
 
 
 SHIPPED = Model(name="wrist", package="model/packages/wrist-demo")

@@ -14,7 +14,7 @@ from tests.support.graphs import tiny_manifest, write_graph
 from tests.support.node import model_block, running_daemon
 from tests.support.objects import Exam, Patient, save_all, study_of
 from tests.support.phantoms import chest, wrist
-from tests.support.tools import storescu
+from tests.support.tools import storescu, wait_until
 
 DONE = "done"
 STUDIES_EACH, KILL_EVERY = 4, 5
@@ -135,6 +135,29 @@ def test_killed_at_any_moment_no_models_job_is_lost(tmp_path, packages):
         assert states[study_uid]["superseded"] == 0
     expected = {uid: len(EXPECTED[part]) for uid, (part, _) in studies.items()}
     assert Counter(str(one.StudyInstanceUID) for one in reports) == expected
+
+
+def test_a_rule_may_hold_what_it_recognises_until_a_person_releases_it(tmp_path, packages):
+    """By the title of ours that it was sent to; the receiver answers to that title, too."""
+    held = {"name": "trial", "hold": True, "when": {"called": ["TRIAL"]}}
+    models = [held, model_block(packages["wrist"])]
+    exam, other = Exam(Patient("A", "A")), Exam(Patient("B", "B"))
+    with (
+        Archive() as archive,
+        running_daemon(tmp_path / "node", [archive], {"models": models}) as node,
+    ):
+        for one, title in ((exam, "trial"), (other, node.ae_title)):
+            files = save_all(study_of([("PA", wrist(spacing_mm=1.0))], one), tmp_path / title)
+            assert storescu(node.port, title, *files)[0] == 0
+        states = node.wait_for_outcomes([exam.study_uid, other.study_uid])
+        assert said(states[exam.study_uid]) == {"trial": "held by a rule of this site"}
+        assert states[exam.study_uid]["is_held"]
+        assert said(states[other.study_uid]) == {"wrist": DONE}
+        assert {str(one.StudyInstanceUID) for one in reports_of(archive)} == {other.study_uid}
+        node.wristd("release", exam.study_uid)
+        wait_until(lambda: len(reports_of(archive)) == 2, "the report of what was released")
+        states = node.wait_for_outcomes([exam.study_uid])
+    assert said(states[exam.study_uid]) == {"trial": "no model for this image"}
 
 
 def reports_of(archive):

@@ -205,6 +205,6 @@ def _write(one: FileDataset | Offer, file: Path) -> Path:
     return file
 
 
-def to_wrist(_header: object, _calling_ae: str) -> tuple[str, ...]:
+def to_wrist(_header: object, _origin: object) -> tuple[str, ...]:
     """Route every image to the one model, as the shipped settings do."""
     return ("wrist",)

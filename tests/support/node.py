@@ -64,11 +64,13 @@ class Node:
 
     def studies(self) -> dict[str, dict[str, Any]]:
         """Return what the ledger says of each study, by Study Instance UID."""
-        rows: list[dict[str, Any]] = json.loads(self.wristd("studies", "--json"))
+        rows: list[dict[str, Any]] = json.loads(
+            self.wristd("studies", "--json", "--limit", "100000")
+        )
         return {row["study_uid"]: row for row in rows}
 
     def wait_for_outcomes(
-        self, study_uids: Iterable[str], within_s: float = 120.0
+        self, study_uids: Iterable[str], within_s: float = 120.0, every_s: float = 0.1
     ) -> dict[str, dict[str, Any]]:
         """Wait until every study has its outcome and no result of it is on its way any more."""
         wanted = set(study_uids)
@@ -79,7 +81,7 @@ class Node:
             latest.update(self.studies())
             return all(is_settled(latest.get(study_uid)) for study_uid in wanted)
 
-        wait_until(settled, f"the outcomes of {len(wanted)} studies", within_s)
+        wait_until(settled, f"the outcomes of {len(wanted)} studies", within_s, every_s)
         return latest
 
     def kill(self) -> None:

@@ -69,7 +69,9 @@ def free_port() -> int:
             return port
 
 
-def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, within_s: float = 60.0, every_s: float = 0.1
+) -> None:
     """Poll until the condition holds.
 
     Raises
@@ -82,7 +84,7 @@ def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0)
     while time.monotonic() < deadline:
         if condition():
             return
-        pause.wait(0.1)
+        pause.wait(every_s)
     raise PeerError(f"waited {within_s:.0f} s in vain for: {what}")
 
 

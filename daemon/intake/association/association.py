@@ -90,10 +90,11 @@ class Association:
             decision = self._house.negotiator.negotiate(bytes(header + body))
         except Unintelligible as error:
             raise Violation(AbortReason.INVALID_PARAMETER, str(error)) from error
-        self._calling_ae = decision.calling_ae
         if isinstance(decision, Refusal):
+            self._calling_ae = decision.calling_ae
             self._reject(decision.rejection, Ending.REJECTED, decision.why)
             return None
+        self._calling_ae = decision.origin.calling_ae
         if not self._house.connections.establish(self._wire):
             self._reject(Rejection.LOCAL_LIMIT, Ending.TOO_MANY, "too many associations")
             return None

@@ -147,7 +147,7 @@ class Conversation:
                 command.sop_class_uid, command.sop_instance_uid, context.transfer_syntax
             )
             self._house.sending.begins(self)
-            incoming = self._house.intake.begin(announced, self._accepted.calling_ae)
+            incoming = self._house.intake.begin(announced, self._accepted.origin)
         self._message = _Message(context_id, context, command, monotonic(), incoming, bytearray())
         if not command.has_data_set:
             self._finish(self._message)
@@ -208,12 +208,12 @@ class Conversation:
                 current.context.abstract_syntax,
                 current.context.transfer_syntax,
                 bytes(current.data_set),
-                self._accepted.calling_ae,
+                self._accepted.origin.calling_ae,
                 self._host,
             )
             return answer(request, self._house.answers)
         except Exception:  # a defect of ours costs this request, not the association
-            logger.exception("request failed", extra={"peer": self._accepted.calling_ae})
+            logger.exception("request failed", extra={"peer": self._accepted.origin.calling_ae})
             return Answer(Status.PROCESSING_FAILURE, "this node failed")
 
     def _store(self, incoming: Incoming) -> Answer:
@@ -224,7 +224,7 @@ class Conversation:
             logger.warning(
                 "object refused: %s",
                 refused,
-                extra={"peer": self._accepted.calling_ae, "status": hex(refused.status)},
+                extra={"peer": self._accepted.origin.calling_ae, "status": hex(refused.status)},
             )
             return Answer(refused.status, str(refused))
         return Answer(Status.SUCCESS)

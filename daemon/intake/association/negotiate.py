@@ -22,6 +22,7 @@ from daemon.intake.association.associate import (
 )
 from daemon.intake.association.contexts import Supported
 from daemon.intake.association.pdu import Rejection
+from daemon.records import Origin
 
 __all__ = ["MAX_REQUEST_BYTES", "Accepted", "Context", "Negotiator", "Refusal", "Unintelligible"]
 
@@ -50,7 +51,7 @@ class Accepted:
     contexts: dict[int, Context]
     max_pdu: int
     """Longest PDU that the peer takes, bytes; 0 is no limit."""
-    calling_ae: str
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Negotiator:
 
     Parameters
     ----------
-    ae_title : str
-        The only called AE title that is ours, in capitals or not.
+    titles : sequence of str
+        The called AE titles that are ours, in capitals or not.
     callers : sequence of str
         Calling AE titles that may connect, in capitals or not; empty lets everybody in who has one.
     supported : Supported
@@ -79,9 +80,13 @@ class Negotiator:
     """
 
     def __init__(
-        self, ae_title: str, callers: Sequence[str], supported: Supported, max_pdu_bytes: int
+        self,
+        titles: Sequence[str],
+        callers: Sequence[str],
+        supported: Supported,
+        max_pdu_bytes: int,
     ) -> None:
-        self._ae_title = ae_title.casefold()
+        self._titles = {one.casefold(): one for one in titles}
         self._callers = frozenset(one.casefold() for one in callers)
         self._supported = supported
         self._max_pdu_bytes = max_pdu_bytes
@@ -120,7 +125,7 @@ class Negotiator:
                 if one.result is Result.ACCEPTED
             },
             max_pdu=wanted.max_pdu,
-            calling_ae=calling,
+            origin=Origin(calling, self._titles[wanted.called_ae.casefold()]),
         )
 
     def _objection(self, wanted: Wanted) -> tuple[Rejection, str] | None:
@@ -128,8 +133,8 @@ class Negotiator:
             return Rejection.PROTOCOL_VERSION, "protocol version is not 1"
         if wanted.application_context != APPLICATION_CONTEXT:
             return Rejection.APPLICATION_CONTEXT, "application context name is not that of DICOM"
-        if wanted.called_ae.casefold() != self._ae_title:
-            is_other = "is not node.ae_title" if wanted.called_ae else "is blank"
+        if wanted.called_ae.casefold() not in self._titles:
+            is_other = "is not ours (node.ae_title)" if wanted.called_ae else "is blank"
             return Rejection.CALLED_AE, f"called AE title {is_other}"
         if not wanted.calling_ae:
             return Rejection.CALLING_AE, "calling AE title is blank"

@@ -28,7 +28,7 @@ from daemon.intake.store.part10 import file_start, offer_of
 from daemon.intake.store.quarantine import Quarantine
 from daemon.intake.store.spool import Part, Spool, Stored, digest_of, is_whole, orphans
 from daemon.logs import study_key
-from daemon.records import Arrival, Receipt
+from daemon.records import Arrival, Origin, Receipt
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ class Intake:
     counts: Counts
     clock: Clock
 
-    def begin(self, announced: Announced, calling_ae: str) -> "Incoming":
+    def begin(self, announced: Announced, origin: Origin) -> "Incoming":
         """Begin to take an object in; its data set follows in pieces."""
-        return Incoming(self, announced, calling_ae)
+        return Incoming(self, announced, origin)
 
     def take(self, offer: Offer, calling_ae: str) -> Receipt | Ignored:
         """Take a whole object in; when this returns the sender may be told Success.
@@ -64,7 +64,7 @@ class Intake:
         Refused
             With the status and the comment to answer.
         """
-        incoming = self.begin(offer, calling_ae)
+        incoming = self.begin(offer, Origin(calling_ae))
         incoming.write(offer.data_set)
         return incoming.finish()
 
@@ -103,7 +103,7 @@ class Intake:
             self.quarantine.set_aside(path, digest)
             return False
         stored = Stored(file=path.name, digest=digest, size=len(content))
-        self.committer.record(_arrival(verdict, stored, ADOPTED, self.clock))
+        self.committer.record(_arrival(verdict, stored, Origin(ADOPTED), self.clock))
         return True
 
 
@@ -114,10 +114,10 @@ class Incoming:
     sender gets its answer and the association goes on.
     """
 
-    def __init__(self, intake: Intake, announced: Announced, calling_ae: str) -> None:
+    def __init__(self, intake: Intake, announced: Announced, origin: Origin) -> None:
         self._intake = intake
         self._announced = announced
-        self._calling_ae = calling_ae
+        self._origin = origin
         self._ignored = glance(announced)
         self._refused: Refused | None = None
         self._part: Part | None = None
@@ -198,7 +198,7 @@ class Incoming:
         if receipt is Receipt.REPLACED:
             logger.warning(
                 "other content under a known SOP Instance UID: it is the input now",
-                extra={"study": study_key(verdict.study_uid), "peer": self._calling_ae},
+                extra={"study": study_key(verdict.study_uid), "peer": self._origin.calling_ae},
             )
         return receipt
 
@@ -224,7 +224,7 @@ class Incoming:
 
     def _record(self, admitted: Admitted, stored: Stored) -> Receipt:
         """Enter a stored file; should the ledger fail, the file stays for `recover` or a resend."""
-        arrival = _arrival(admitted, stored, self._calling_ae, self._intake.clock)
+        arrival = _arrival(admitted, stored, self._origin, self._intake.clock)
         try:
             return self._intake.committer.record(arrival)
         except Unavailable as error:
@@ -239,7 +239,7 @@ def _write_failed(error: OSError) -> Refused:
     return Refused(Refusal.WRITE_FAILED, "object cannot be written now")
 
 
-def _arrival(admitted: Admitted, stored: Stored, calling_ae: str, clock: Clock) -> Arrival:
+def _arrival(admitted: Admitted, stored: Stored, origin: Origin, clock: Clock) -> Arrival:
     return Arrival(
         study_uid=admitted.study_uid,
         sop_instance_uid=admitted.sop_instance_uid,
@@ -249,6 +249,7 @@ def _arrival(admitted: Admitted, stored: Stored, calling_ae: str, clock: Clock) 
         digest=stored.digest,
         file=stored.file,
         size=stored.size,
-        calling_ae=calling_ae,
+        calling_ae=origin.calling_ae,
+        called_ae=origin.called_ae,
         received_at=clock(),
     )

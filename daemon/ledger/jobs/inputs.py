@@ -12,7 +12,7 @@ from daemon.ledger.hosts.holding import held_by, is_here, most_first, present
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import InstanceRow, JobInputRow, JobRow
-from daemon.records import NO_MODEL, Instance, WaitingInput
+from daemon.records import NO_MODEL, Instance, Origin, WaitingInput
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,13 @@ class Inputs:
 
     def waiting(self, study_id: int) -> list[WaitingInput]:
         """Return the images of a study that a job made now would read."""
-        query = select(InstanceRow.file, InstanceRow.calling_ae, InstanceRow.header)
+        columns = (InstanceRow.calling_ae, InstanceRow.called_ae, InstanceRow.header)
+        query = select(InstanceRow.file, *columns)
         with self.ledger.snapshot() as connection:
             return [
-                WaitingInput(row.file, row.calling_ae, header_from(row.header))
+                WaitingInput(
+                    row.file, Origin(row.calling_ae, row.called_ae), header_from(row.header)
+                )
                 for row in connection.execute(query.where(present(study_id)))
             ]
 
@@ -133,7 +136,7 @@ def _instances(
             header=header_from(row.header),
             revision=row.revision,
             is_here=row.is_here,
-            calling_ae=row.calling_ae,
+            origin=Origin(row.calling_ae, row.called_ae),
         )
         for row in connection.execute(query)
     )

@@ -65,6 +65,25 @@ def test_values_that_cannot_work_are_refused(tmp_path, text, words):
         load(write(tmp_path, text + DESTINATION))
 
 
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ('name = "a"', "either a package, or hold = true"),
+        ('name = "a"\npackage = "p"\nhold = true', "either a package, or hold = true"),
+        ('name = "a"\nhold = true\nprovider = "cpu"', "remove provider and operating_points"),
+        ('name = "a"\nhold = true', "at least one needs a package"),
+    ],
+)
+def test_a_block_of_models_reads_or_holds(tmp_path, block, words):
+    with pytest.raises(Misconfigured, match=words):
+        load(write(tmp_path, f"[[models]]\n{block}\n{DESTINATION}"))
+
+
+def test_the_node_answers_to_every_title_that_a_model_is_asked_by(tmp_path):
+    block = '[[models]]\nname = "a"\npackage = "p"\nwhen.called = ["CHEST_AI", "WRISTD"]\n'
+    assert load(write(tmp_path, block + DESTINATION)).titles() == ("WRISTD", "CHEST_AI")
+
+
 def test_only_what_shapes_results_changes_their_digest(tmp_path):
     plain = load(write(tmp_path, DESTINATION))
     port = load(write(tmp_path, "[receiver]\nport = 104\n" + DESTINATION))

@@ -7,13 +7,15 @@ from pydantic import ValidationError
 
 from daemon.assembly.route import models_for, never_asked, objection
 from daemon.dicom.header import Header
+from daemon.records import Origin
 from daemon.settings import Model, When
 
 WRIST = Header(
     "1.2", "1.3", "1.4", modality="DX", body_part="WRIST", view="PA", age="040Y",
-    descriptions=("Handgelenk  ap", "XR wrist 2 views"),
+    station="Room 12", descriptions=("Handgelenk  ap", "XR wrist 2 views"),
 )  # fmt: skip
 SILENT = Header("1.2", "1.3", "1.4")
+SENT = Origin("MODALITY", "WRIST_AI")
 WORDS = {"HANDGELENK": "WRIST", "THORAX": "CHEST"}
 
 
@@ -21,8 +23,8 @@ def model(name, *, also=False, **when):
     return Model(name=name, package="p", also=also, when=When(**when))
 
 
-def names(header, *models, calling="MODALITY"):
-    return models_for(header, calling, models, WORDS)
+def names(header, *models):
+    return models_for(header, SENT, models, WORDS)
 
 
 def test_the_first_model_that_matches_is_asked():
@@ -54,6 +56,8 @@ def test_a_body_part_that_contradicts_nothing_is_no_objection(part):
     ("when", "criterion"),
     [
         ({"calling": ("OTHER",)}, "calling AE title"),
+        ({"called": ("CHEST_AI",)}, "called AE title"),
+        ({"stations": ("ER?",)}, "station"),
         ({"modalities": ("CR",)}, "modality"),
         ({"body_parts": ("CHEST",)}, "body part"),
         ({"views": ("LAT",)}, "view"),
@@ -63,7 +67,7 @@ def test_a_body_part_that_contradicts_nothing_is_no_objection(part):
     ],
 )
 def test_the_criterion_that_is_not_met_is_named(when, criterion):
-    assert objection(WRIST, "MODALITY", When(**when), WORDS) == criterion
+    assert objection(WRIST, SENT, When(**when), WORDS) == criterion
 
 
 @pytest.mark.parametrize(
@@ -74,23 +78,33 @@ def test_the_criterion_that_is_not_met_is_named(when, criterion):
         ({"modalities": ("DX",)}, False),
         ({"views": ("PA",)}, False),
         ({"descriptions": ("*",)}, False),
+        ({"stations": ("*",)}, True),
+        ({"stations": ("?*",)}, False),
     ],
 )
 def test_what_a_silent_header_is_held_to(when, is_met):
-    assert (objection(SILENT, "MODALITY", When(**when), WORDS) is None) is is_met
-    assert (objection(None, "MODALITY", When(**when), WORDS) is None) is is_met
+    assert (objection(SILENT, SENT, When(**when), WORDS) is None) is is_met
+    assert (objection(None, SENT, When(**when), WORDS) is None) is is_met
+
+
+@pytest.mark.parametrize(
+    "when",
+    [{"calling": ("Modality",)}, {"called": ("wrist_ai",)}, {"stations": ("ROOM*", "x")}],
+)
+def test_titles_and_stations_are_compared_in_any_case(when):
+    assert objection(WRIST, SENT, When(**when), WORDS) is None
 
 
 @pytest.mark.parametrize("pattern", ["HANDGELENK AP", "hand*", "*WRIST*views", "* 2 *"])
 def test_a_pattern_is_for_a_whole_description_in_any_case(pattern):
-    assert objection(WRIST, "M", When(descriptions=(pattern,)), WORDS) is None
-    assert objection(WRIST, "M", When(descriptions=(pattern[:3],)), WORDS) is not None
+    assert objection(WRIST, SENT, When(descriptions=(pattern,)), WORDS) is None
+    assert objection(WRIST, SENT, When(descriptions=(pattern[:3],)), WORDS) is not None
 
 
 def test_a_pattern_that_would_backtrack_ends_whatever_the_text():
     header = replace(WRIST, descriptions=("a" * 10_000,))
     pattern = "*".join("a" * 8) + "b"  # where each asterisk may stand for anything: 1e28 ways
-    assert objection(header, "M", When(descriptions=(pattern,)), WORDS) == "description"
+    assert objection(header, SENT, When(descriptions=(pattern,)), WORDS) == "description"
 
 
 @pytest.mark.parametrize(

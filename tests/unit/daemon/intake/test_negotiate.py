@@ -53,7 +53,7 @@ def test_the_answer_is_what_others_read():
     accepted = decide(request())
     assert results(accepted) == {1: 0, 3: 0}
     assert accepted.contexts[3].transfer_syntax == EXPLICIT
-    assert (accepted.calling_ae, accepted.max_pdu) == ("MODALITY", 16384)
+    assert (accepted.origin.calling_ae, accepted.max_pdu) == ("MODALITY", 16384)
     reply = A_ASSOCIATE_AC()
     reply.decode(accepted.answer)
     assert reply.to_primitive().maximum_length_received == 131072
@@ -74,13 +74,13 @@ def test_the_answer_is_what_others_read():
 def test_titles_are_padded_with_nul_as_with_blanks(titles):
     accepted = decide(request(**titles), callers=("MODALITY",))
     assert isinstance(accepted, Accepted)
-    assert accepted.calling_ae == "MODALITY"
+    assert accepted.origin.calling_ae == "MODALITY"
 
 
 def test_the_case_of_a_title_does_not_count():
     accepted = decide(request(calling=b"Modality"), callers=("MODALITY",))
     assert isinstance(accepted, Accepted)
-    assert accepted.calling_ae == "Modality"
+    assert accepted.origin.calling_ae == "Modality"
 
 
 @pytest.mark.parametrize(
