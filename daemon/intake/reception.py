@@ -27,6 +27,7 @@ from daemon.intake.store.incoming import Intake
 from daemon.intake.store.quarantine import Quarantine
 from daemon.intake.store.spool import Spool
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Notes
 from daemon.settings import Place, Settings
 from daemon.settings import Receiver as Limits
 
@@ -85,6 +86,7 @@ class Reception:
             quarantine=Quarantine(place.quarantine, settings.retention.refused_bytes),
             committer=self._committer,
             counts=self._counts,
+            notes=Notes(ledger),
             clock=clock,
         )
         self._house = House(

@@ -31,9 +31,9 @@ from daemon.ledger.tables import (
     InstanceCopyRow,
     InstanceRow,
     StudyRow,
-    UtcMicroseconds,
     insert_into,
 )
+from daemon.ledger.times import UtcMicroseconds
 from daemon.ledger.trouble import in_words
 from daemon.records import Arrival, Receipt
 

@@ -6,16 +6,15 @@
     job 1-* score                 job 1-* result 1-* delivery
     promise 1-* promise_item      pull
     place 1-* instance, job, result, promise; instance *-* place (instance_copy)
+    counter, note                 (`daemon.signals`)
 
 `place` says in whose state folder something lies; None in a ledger that only one folder has.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -30,30 +29,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
-from typing_extensions import override
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from daemon.ledger.times import UtcMicroseconds
+
 _KEY = BigInteger().with_variant(Integer, "sqlite")
-
-
-class UtcMicroseconds(TypeDecorator[datetime]):
-    """Aware points in time, stored as microseconds since 1970; naive ones are refused."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    @override
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the ledger takes aware points in time only")
-        return (value - _EPOCH) // timedelta(microseconds=1)
-
-    @override
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
 
 
 class Base(DeclarativeBase):
@@ -283,11 +262,22 @@ class PlaceRow(Base):
 
 
 class CounterRow(Base):
-    """How often something happened, by name: ignored objects, refusals, own output."""
+    """How often something happened, by the name of a signal and its label."""
 
     __tablename__ = "counter"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger)
+
+
+class NoteRow(Base):
+    """Something that is so now; see `daemon.ledger.notes`."""
+
+    __tablename__ = "note"
+    signal: Mapped[str] = mapped_column(String(64), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    worker: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    words: Mapped[str] = mapped_column(String(255))
 
 
 def insert_into(row: type[Base], dialect: str) -> sqlite.Insert | postgresql.Insert:

@@ -10,9 +10,6 @@ from daemon.reasons import Reason
 from daemon.settings import Reading
 from model.package import Manifest
 
-BODY_PART = "refused_body_part"
-"""Counters in the ledger, one for each term that spoke against a film."""
-
 
 def always(_header: Header, _calling_ae: str) -> bool:
     """Ask a model of every image."""
@@ -28,7 +25,7 @@ class Meant:
     manifest : Manifest
     settings : Reading
     count : callable
-        Counts by name, for the administrator.
+        Counts an image by the term of BodyPartExamined that spoke against it.
     is_asked : callable
         Tells by its header and the AE title that sent it whether the model is asked of an image.
     """
@@ -47,7 +44,7 @@ class Meant:
             return Reason.QUALITY_CONTROL
         meant, words = self.manifest.body_parts, self.settings.body_parts
         if term := contradicts(header.body_part, meant, words):
-            self.count(f"{BODY_PART} {term}")
+            self.count(term)
             return Reason.OTHER_BODY_PART
         if not self.is_asked(header, calling_ae):
             return Reason.NOT_ASKED

@@ -13,13 +13,11 @@ from daemon.intake.association.connections import Connections
 from daemon.intake.association.wire import Wire
 from daemon.intake.store.counts import Counts
 from daemon.logs import ANY_HOST, peer_host
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 512
-HALF_OPEN_CUT = "cut_half_open"
-TLS_FAILED = "rejected_tls"
-NOT_SERVED = "connections_not_served"
 _OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
 
 Serve = Callable[[Wire, str], None]
@@ -122,12 +120,12 @@ class Listener:
         try:
             wire = Wire(connection, self._send_within_s)
             if self._connections.enter(wire, host):
-                self._counts.add(HALF_OPEN_CUT)
+                self._counts.add(Signal.CUT_HALF_OPEN)
             Thread(target=self._run, args=(wire, host), name="association", daemon=True).start()
         except (OSError, RuntimeError) as error:  # the peer has gone; no thread can be started
             kind = type(error).__name__
             logger.error("connection not served: %s", kind, extra={"host": host})  # noqa: TRY400
-            self._counts.add(NOT_SERVED)
+            self._counts.add(Signal.CONNECTIONS_NOT_SERVED)
             if wire is not None:
                 self._connections.leave(wire)
             connection.close()
@@ -137,7 +135,7 @@ class Listener:
         try:
             self._serve(wire, host)
         except Unavailable as error:
-            self._counts.add(TLS_FAILED)
+            self._counts.add(Signal.REJECTED_TLS)
             logger.warning("connection refused: %s", error)
             wire.close()
         except Exception:  # a defect of ours costs this association, not the receiver
