@@ -1,6 +1,6 @@
 """The plain records that the rooms of the daemon hand to each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from daemon.reasons import Category as Category
 from daemon.reasons import Note as Note
 from daemon.reasons import Reason as Reason
 from daemon.settings import OperatingPoints
+from daemon.signals import Tally
 from model.pixels import Placement, Radiograph
 
 
@@ -265,6 +266,14 @@ class ResultFile:
     """Path relative to the outbox."""
     destinations: tuple[str, ...] = ()
     """Names of those that get it; empty: all of them."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """The result objects of a reading; `counts` says what happened while they were made."""
+
+    files: Sequence[ResultFile] = ()
+    counts: Tally = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

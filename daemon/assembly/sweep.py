@@ -22,6 +22,7 @@ from daemon.pull.wiring import FETCHED
 from daemon.reading.sandbox import Describe
 from daemon.records import NO_MODEL, Origin, Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,6 @@ MOST_FAILURES = 3
 """After so many failed turns a study is reported as such, and a header is left to the reading."""
 AGAIN_S = 1.0
 """When a study is tried again that could not be taken."""
-UNREADABLE = "unreadable_attributes"
-"""Counter in the ledger: attributes that were there and said nothing."""
-
 
 Route = Callable[[Header | None, Origin], Sequence[str]]
 
@@ -248,7 +246,7 @@ class Sweep:
                 continue
             headers[one.instance_id] = header.to_json()
             if header.unreadable:
-                self.ledger.count(UNREADABLE, len(header.unreadable))
+                self.ledger.count(Signal.UNREADABLE_ATTRIBUTES, len(header.unreadable))
                 words = "attributes left out: %s"
                 logger.warning(words, ", ".join(header.unreadable), extra=_about(study))
         if headers:

@@ -25,8 +25,6 @@ from daemon.settings import Destination, WebDestination
 
 logger = logging.getLogger(__name__)
 
-PARKED = "alert_result_parked"
-"""Counter in the ledger: results that a person should look at."""
 _DESTINATION = 0
 """Stands for the destination among the deliveries that are tried."""
 BATCH = 100
@@ -137,7 +135,6 @@ class Courier:
             given_up = "" if answer.verdict is Verdict.REFUSED else "given up: "
             self.deliveries.parked(delivery, answer.status, f"{given_up}{answer.detail}", now)
             self._trials.ended(delivery.delivery_id)
-            self.deliveries.ledger.count(PARKED)
             self._log(logging.ERROR, f"result parked, {given_up}{answer.detail}", delivery, answer)
             return
         wait = timedelta(

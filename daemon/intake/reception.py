@@ -27,6 +27,7 @@ from daemon.intake.store.incoming import Intake
 from daemon.intake.store.quarantine import Quarantine
 from daemon.intake.store.spool import Spool
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Notes
 from daemon.settings import Place, Settings
 from daemon.settings import Receiver as Limits
 
@@ -72,19 +73,19 @@ class Reception:
         self._spool = spool
         self._tls = _tls(limits)
         self._counts = Counts(ledger)
+        marks = limits.warn_free_bytes, limits.min_free_bytes
         self._committer = Committer(ledger, spool)
         self._connections = Connections(
             limits.max_half_open, limits.max_associations, limits.max_associations_per_peer
         )
         self.intake = Intake(
             max_object_bytes=limits.max_object_bytes,
-            watermarks=Watermarks(
-                spool.free_bytes, limits.warn_free_bytes, limits.min_free_bytes, self._counts
-            ),
+            watermarks=Watermarks(spool.free_bytes, *marks, self._counts),
             spool=spool,
             quarantine=Quarantine(place.quarantine, settings.retention.refused_bytes),
             committer=self._committer,
             counts=self._counts,
+            notes=Notes(ledger),
             clock=clock,
         )
         self._house = House(

@@ -27,8 +27,8 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import Unavailable
-from daemon.ledger.columns import UtcMicroseconds
 from daemon.ledger.tables import InstanceCopyRow, InstanceRow, StudyRow, insert_into
+from daemon.ledger.times import UtcMicroseconds
 from daemon.ledger.trouble import in_words
 from daemon.records import Arrival, Receipt
 

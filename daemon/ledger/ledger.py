@@ -24,6 +24,7 @@ from daemon.ledger.trouble import in_words, passes
 from daemon.place import Home, Place
 from daemon.records import Arrival, Receipt, WaitingStudy
 from daemon.settings import LedgerPlace
+from daemon.signals import Signal
 
 BUSY_TIMEOUT_S = 30.0
 IDENTITY = "identity of this ledger"
@@ -156,23 +157,13 @@ class Ledger:
         with self.snapshot() as connection:
             return set(connection.scalars(select(InstanceRow.file).where(is_here(self.place))))
 
-    def count(self, name: str, by: int = 1) -> None:
-        """Add to a named counter."""
+    def count(self, signal: Signal, by: int = 1, label: str = "") -> None:
+        """Add to a counter; one that is parted by a label needs it."""
         with self.transaction() as connection:
-            add_to_counter(connection, name, by)
-
-    def set_flag(self, name: str, *, on: bool) -> None:
-        """Set a named counter to one or to zero: something that is so now, or is not."""
-        with self.transaction() as connection:
-            statement = upsert(connection, CounterRow).values(name=name, value=int(on))
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[CounterRow.name], set_={"value": int(on)}
-                )
-            )
+            add_to_counter(connection, signal, by, label)
 
     def counters(self) -> dict[str, int]:
-        """Return every counter by name."""
+        """Return every counter by its name, with its label; also what other versions counted."""
         query = select(CounterRow.name, CounterRow.value).where(CounterRow.name != IDENTITY)
         with self.snapshot() as connection:
             rows = connection.execute(query)
@@ -207,8 +198,9 @@ def open_existing(place: Place, which: LedgerPlace) -> Ledger:
     return Ledger(place.ledger)
 
 
-def add_to_counter(connection: Connection, name: str, by: int = 1) -> None:
-    """Add to a named counter, within a transaction."""
+def add_to_counter(connection: Connection, signal: Signal, by: int = 1, label: str = "") -> None:
+    """Add to a counter, within a transaction; it is written last, so that no other waits long."""
+    name = signal.of(label) if signal.label or label else signal
     statement = upsert(connection, CounterRow).values(name=name, value=by)
     connection.execute(
         statement.on_conflict_do_update(

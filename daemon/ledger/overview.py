@@ -22,6 +22,7 @@ from daemon.ledger.tables import (
 from daemon.ledger.waits import AT_ONCE
 from daemon.reasons import Category, worst
 from daemon.records import NO_MODEL
+from daemon.signals import Signal
 
 _LEAST_FAR = [
     JobState.QUEUED,
@@ -186,19 +187,19 @@ def backlog(ledger: Ledger) -> dict[str, int]:
     """Return how many jobs are in each state, how many deliveries, and how many promises wait."""
     with ledger.snapshot() as connection:
         jobs = connection.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
-        counts = {f"jobs {state}": number for state, number in jobs}
+        counts = {Signal.JOBS.of(state): number for state, number in jobs}
         deliveries = connection.execute(
             select(DeliveryRow.state, func.count())
             .where(DeliveryRow.state != DeliveryState.DELIVERED)
             .group_by(DeliveryRow.state)
         )
-        counts.update({f"deliveries {state}": number for state, number in deliveries})
+        counts.update({Signal.DELIVERIES.of(state): number for state, number in deliveries})
         promises = connection.execute(
             select(DeliveryRow.commitment, func.count())
             .where(DeliveryRow.commitment.in_(_OPEN_PROMISES))
             .group_by(DeliveryRow.commitment)
         )
-        counts.update({f"commitments {state}": number for state, number in promises})
+        counts.update({Signal.COMMITMENTS.of(str(state)): number for state, number in promises})
     return counts
 
 
@@ -217,22 +218,26 @@ def put_off(ledger: Ledger) -> dict[str, int]:
         return {str(detail): number for detail, number in connection.execute(query)}
 
 
-def oldest(ledger: Ledger) -> dict[str, datetime]:
+def oldest(ledger: Ledger) -> dict[Signal, datetime]:
     """Return since when the oldest of each kind of work waits; what has no work is left out."""
     queries = {
-        "waiting studies": select(func.min(StudyRow.waiting_since)),
-        "queued jobs": select(func.min(JobRow.created_at)).where(JobRow.state == JobState.QUEUED),
-        "running jobs": select(func.min(JobRow.created_at)).where(JobRow.state == JobState.RUNNING),
-        "pending deliveries": select(func.min(DeliveryRow.created_at)).where(
+        Signal.WAITING_STUDIES: select(func.min(StudyRow.waiting_since)),
+        Signal.QUEUED_JOBS: _first_created(JobState.QUEUED),
+        Signal.RUNNING_JOBS: _first_created(JobState.RUNNING),
+        Signal.PENDING_DELIVERIES: select(func.min(DeliveryRow.created_at)).where(
             DeliveryRow.state == DeliveryState.PENDING
         ),
-        "open commitments": select(func.min(DeliveryRow.settled_at)).where(
+        Signal.OPEN_COMMITMENTS: select(func.min(DeliveryRow.settled_at)).where(
             DeliveryRow.commitment.in_(_OPEN_PROMISES)
         ),
     }
     with ledger.snapshot() as connection:
         found = {name: connection.scalar(query) for name, query in queries.items()}
     return {name: since for name, since in found.items() if since is not None}
+
+
+def _first_created(state: JobState) -> Select[Any]:
+    return select(func.min(JobRow.created_at)).where(JobRow.state == state)
 
 
 def _state(

@@ -6,6 +6,7 @@
     job 1-* score                 job 1-* result 1-* delivery
     promise 1-* promise_item      pull
     place 1-* instance, job, result, promise; instance *-* place (instance_copy)
+    counter, note                 (`daemon.signals`)
 
 `place` says in whose state folder something lies; None in a ledger that only one folder has.
 """
@@ -29,7 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from daemon.ledger.columns import KEY, UtcMicroseconds
+from daemon.ledger.times import UtcMicroseconds
+
+_KEY = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -49,7 +52,7 @@ class StudyRow(Base):
     """A study; `waiting_since` is set while it has instances that no job has yet."""
 
     __tablename__ = "study"
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     study_uid: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcMicroseconds)
     last_arrival_at: Mapped[datetime] = mapped_column(UtcMicroseconds, index=True)
@@ -65,7 +68,7 @@ class InstanceRow(Base):
             "sop_instance_uid", "digest", name="uq_instance_sop_instance_uid_sha256"
         ),  # SQLite cannot rename a constraint
     )
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
@@ -106,7 +109,7 @@ class JobRow(Base):
         UniqueConstraint("study_id", "inputs_digest", "recipe_digest"),
         Index("ix_job_claim", "state", "place", "priority", "id"),
     )
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     inputs_digest: Mapped[str] = mapped_column(String(64))
     recipe_digest: Mapped[str] = mapped_column(String(64))
@@ -164,7 +167,7 @@ class ResultRow(Base):
     """A result object in the outbox."""
 
     __tablename__ = "result"
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
@@ -186,7 +189,7 @@ class DeliveryRow(Base):
         Index("ix_delivery_due", "state", "destination", "not_before"),
         Index("ix_delivery_commitment", "destination", "commitment", "ask_again_at"),
     )
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     result_id: Mapped[int] = mapped_column(ForeignKey("result.id"))
     destination: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
@@ -208,7 +211,7 @@ class PromiseRow(Base):
 
     __tablename__ = "promise"
     __table_args__ = (UniqueConstraint("calling_ae", "transaction_uid"),)
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     calling_ae: Mapped[str] = mapped_column(String(16))
     transaction_uid: Mapped[str] = mapped_column(String(64))
     attempts: Mapped[int]
@@ -237,7 +240,7 @@ class PullRow(Base):
         UniqueConstraint("source", "study_uid"),
         Index("ix_pull_due", "source", "state", "not_before"),
     )
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     source: Mapped[str] = mapped_column(String(32))
     study_uid: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
@@ -252,7 +255,7 @@ class PlaceRow(Base):
     """A state folder whose host shares the ledger (`daemon.place`)."""
 
     __tablename__ = "place"
-    id: Mapped[int] = mapped_column(KEY, primary_key=True)
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True)
     uid: Mapped[str] = mapped_column(String(32), unique=True)
     name: Mapped[str] = mapped_column(String(64))
     seen_at: Mapped[datetime | None] = mapped_column(UtcMicroseconds)
@@ -260,11 +263,22 @@ class PlaceRow(Base):
 
 
 class CounterRow(Base):
-    """How often something happened, by name: ignored objects, refusals, own output."""
+    """How often something happened, by the name of a signal and its label."""
 
     __tablename__ = "counter"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger)
+
+
+class NoteRow(Base):
+    """Something that is so now; see `daemon.ledger.notes`."""
+
+    __tablename__ = "note"
+    signal: Mapped[str] = mapped_column(String(64), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    worker: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcMicroseconds)
+    words: Mapped[str] = mapped_column(String(255))
 
 
 def insert_into(row: type[Base], dialect: str) -> sqlite.Insert | postgresql.Insert:

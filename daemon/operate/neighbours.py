@@ -16,8 +16,6 @@ from daemon.place import Place
 
 logger = logging.getLogger(__name__)
 
-DOUBLE = "alert_state_folder_copied"
-"""Counter in the ledger: two daemons were one place, as after a machine was cloned."""
 BEAT_INTERVAL_S = 2.0
 SILENT_AFTER_S = 60.0
 """A host that says nothing for so long is not waited for."""
@@ -42,7 +40,8 @@ class Neighbours:
     _heard: Stillness[tuple[int, datetime | None]] = field(init=False)
     _silent: frozenset[int] = field(default=frozenset(), init=False)
     _said: datetime | None = field(default=None, init=False)
-    _is_double: bool = field(default=False, init=False)
+    _doubled: float | None = field(default=None, init=False)
+    """When another daemon was last heard of that is this place, too, by the stopwatch."""
 
     def __post_init__(self) -> None:
         self._heard = Stillness(self.stopwatch, _MOST_BETWEEN_LOOKS_S)
@@ -58,6 +57,7 @@ class Neighbours:
         if self.places.ledger.place is None:
             return
         self._beat()
+        self.places.no_copy(self.clock())
         taken = self.places.take_unplaced(
             lambda file: (place.spool / file).is_file(),
             lambda file: (place.outbox / file).is_file(),
@@ -94,14 +94,17 @@ class Neighbours:
     def _beat(self) -> None:
         """Say that we live; should another daemon have said so for us, say that."""
         now = self.clock()
-        before = self.places.beat(now)
-        if self._said not in (None, before) and not self._is_double:
-            self._is_double = True
-            self.places.ledger.count(DOUBLE)
-            logger.error(
-                "another daemon has a copy of this state folder: stop one of them, and remove the "
-                "file place.id from the copy before it starts again"
-            )
+        if self.places.beat(now, self._said):
+            if self._doubled is None:
+                logger.error(
+                    "another daemon has a copy of this state folder: stop one of them, and remove "
+                    "the file place.id from the copy before it starts again"
+                )
+            self._doubled = self.stopwatch()
+        elif self._doubled is not None and self.stopwatch() - self._doubled >= SILENT_AFTER_S:
+            self._doubled = None
+            self.places.no_copy(now)
+            logger.warning("the other daemon with a copy of this state folder is silent")
         self._said = now
 
     def silent(self) -> Collection[int]:

@@ -1,19 +1,20 @@
 """How the node is: `wristd status`."""
 
-import shutil
 from datetime import datetime
-from pathlib import Path
 
+from daemon.ledger.alerts import Alert
 from daemon.ledger.hosts.holding import label
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Noted, Notes
 from daemon.ledger.overview import backlog, oldest, put_off
-from daemon.reading.flags import split_flags
+from daemon.operate.alerts import alerts, free_of_full_disk
 from daemon.settings import Place, Settings
+from daemon.signals import Kind, Signal
 
 
 def status_of(settings: Settings, place: Place, ledger: Ledger, now: datetime) -> dict[str, object]:
-    """Return for machines what reads, what is degraded, the backlog, its age, and counters.
+    """Return for machines what reads, what a person should look at, the backlog, and counters.
 
     With the places where hosts share the ledger.
 
@@ -22,27 +23,43 @@ def status_of(settings: Settings, place: Place, ledger: Ledger, now: datetime) -
     Unavailable
         The ledger does not answer.
     """
-    flags, counters = split_flags(ledger.counters())
+    flags = [one for one in Notes(ledger).standing() if one.signal.kind is Kind.FLAG]
     ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
     shown: dict[str, object] = {
-        "reads_on": flags["reads on"],
-        "degraded": flags["degraded"] + _full_disk(place.root, settings.receiver.min_free_bytes),
+        Signal.READS_ON: [_shown(one) for one in flags if one.signal is Signal.READS_ON],
+        "degraded": [_shown(one) for one in flags if one.signal is not Signal.READS_ON]
+        + _full_disk(place, settings),
+        "alerts": [_told(one) for one in alerts(settings, place, ledger, now)],
         "backlog": backlog(ledger),
-        "put_off": put_off(ledger),
+        Signal.PUT_OFF: put_off(ledger),
         "oldest_s": ages,
-        "counters": counters,
+        "counters": ledger.counters(),
     }
     ours = place.known_uid() if settings.ledger.url else None
     places = _places(ledger, now, ours)
     return shown | {"places": places} if places else shown
 
 
-def _full_disk(folder: Path, needed: int) -> list[str]:
-    """Say that senders are refused for lack of room; a full disk takes no note of it itself."""
-    if not folder.exists():  # asked on another host, of a ledger that is shared
-        return []
-    free = shutil.disk_usage(folder).free
-    return [f"disk: {free >> 20} MiB free, arrivals are refused"] if free < needed else []
+def _shown(flag: Noted) -> str:
+    """Say what is so, and of which model and worker."""
+    who = " ".join(filter(None, (flag.subject, flag.worker)))
+    return f"{flag.words or flag.signal} ({who})"
+
+
+def _told(alert: Alert) -> dict[str, object]:
+    since = None if alert.since is None else alert.since.isoformat(timespec="seconds")
+    return {
+        "alert": alert.signal,
+        "number": alert.number,
+        "since": since,
+        "means": alert.signal.means,
+    }
+
+
+def _full_disk(place: Place, settings: Settings) -> list[str]:
+    """Say that senders are refused for lack of room."""
+    free = free_of_full_disk(place.root, settings.receiver.min_free_bytes)
+    return [] if free is None else [f"disk: {free >> 20} MiB free, arrivals are refused"]
 
 
 def _places(ledger: Ledger, now: datetime, ours: str | None) -> list[dict[str, object]]:
@@ -51,10 +68,12 @@ def _places(ledger: Ledger, now: datetime, ours: str | None) -> list[dict[str, o
         {
             "place": label(one.name, one.uid) if one.uid else one.name,
             "is_this_host": one.is_ours,
-            "silent_s": None if one.seen_at is None else round((now - one.seen_at).total_seconds()),
-            "images": one.images,
-            "open_jobs": one.jobs,
-            "open_deliveries": one.deliveries,
+            Signal.PLACE_SILENCE: None
+            if one.seen_at is None
+            else round((now - one.seen_at).total_seconds()),
+            Signal.PLACE_IMAGES: one.images,
+            Signal.PLACE_JOBS: one.jobs,
+            Signal.PLACE_DELIVERIES: one.deliveries,
         }
         for one in Places(ledger).states(ours)
     ]

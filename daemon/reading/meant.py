@@ -10,8 +10,6 @@ from daemon.records import Origin, Reason
 from daemon.settings import Reading
 from model.package import Manifest
 
-BODY_PART = "refused_body_part"
-"""Counters in the ledger, one for each term that spoke against a film."""
 NOBODY = Origin()
 """Where it is not known who sent an image."""
 
@@ -30,7 +28,7 @@ class Meant:
     manifest : Manifest
     settings : Reading
     count : callable
-        Counts by name, for the administrator.
+        Counts an image by the term of BodyPartExamined that spoke against it.
     is_asked : callable
         Tells by its header and its origin whether the model is asked of an image.
     """
@@ -49,7 +47,7 @@ class Meant:
             return Reason.QUALITY_CONTROL
         meant, words = self.manifest.body_parts, self.settings.body_parts
         if term := contradicts(header.body_part, meant, words):
-            self.count(f"{BODY_PART} {term}")
+            self.count(term)
             return Reason.OTHER_BODY_PART
         if not self.is_asked(header, origin):
             return Reason.NOT_ASKED

@@ -8,11 +8,11 @@ from pathlib import Path
 from daemon import outcome
 from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
-from daemon.reading.device.guard import Guard
+from daemon.reading.device.guard import DEGRADED, Guard
 from daemon.reading.device.providers import is_missed
 from daemon.reading.device.sessions import Session
-from daemon.reading.flags import DEGRADED, NO_DEVICE
 from daemon.settings import Model, Reading, resolve
+from daemon.signals import Signal
 from model.package import ModelPackage, PackageError, load_package
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,9 @@ def open_package(model: Model, settings_file: Path) -> ModelPackage:
     return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
-def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker: str) -> Guard:
+def build_guard(
+    settings: Reading, package: ModelPackage, ledger: Ledger, worker: str, model: str = ""
+) -> Guard:
     """Load a package on its device, measure it, and watch it from then on.
 
     Raises
@@ -51,12 +53,13 @@ def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker
         settings=settings,
         ledger=ledger,
         worker=worker,
+        model=model,
         on_cpu=lambda: Session(package, "cpu", settings.threads),
         fixed_batch=session.fixed_batch,
     )
     missed = is_missed(settings.provider, session.provider)
     for why in DEGRADED:
-        guard.degrade(why, degraded=missed and why == NO_DEVICE)
+        guard.degrade(why, degraded=missed and why is Signal.NO_DEVICE)
     guard.warm_up()
     manifest = package.manifest
     logger.info(

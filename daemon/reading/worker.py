@@ -22,19 +22,13 @@ from daemon.reading.device.guard import Offline
 from daemon.reading.lack import Lack, Lacking
 from daemon.reading.models import Reads
 from daemon.reading.opened import OpenStudy
-from daemon.records import HELD, Job, Reason, ResultFile, StudyReading, Withdrawal
+from daemon.records import HELD, Job, Reason, Reported, StudyReading, Withdrawal
 from daemon.settings import Reading
+from daemon.signals import NOTHING, Signal
 
 logger = logging.getLogger(__name__)
 
-HELD_STUDY = "alert_study_held"
-QUARANTINED = "alert_study_quarantined"
-UNREPORTED = "alert_no_report"
-OFFLINE = "alert_model_offline"
-WAITS_ALONE = "alert_study_waits"
-"""Counters in the ledger: what a person should look at, shown by `wristd status`."""
-
-Reporter = Callable[[StudyReading, Withdrawal | None], list[ResultFile]]
+Reporter = Callable[[StudyReading, Withdrawal | None], Reported]
 """Turns a reading into result objects in the outbox, and withdraws what must not stand any more."""
 
 Result = TypeVar("Result")
@@ -171,7 +165,6 @@ class Worker:
         try:
             return self.reader.infer([study], self.clock())[0]
         except Offline:
-            self.queue.ledger.count(OFFLINE)
             return self.reader.unread(study.job, Reason.MODEL_OFFLINE, self.clock())
 
     def _attempt(self, job: Job, step: Callable[[], Result]) -> Result | None:
@@ -191,22 +184,21 @@ class Worker:
     def _settle(self, job: Job, reading: StudyReading) -> None:
         self._keep(job)
         logger.debug("images read", extra=_context(job))
-        results = self.report(reading, job.withdrawal)
+        reported = self.report(reading, job.withdrawal)
         logger.debug("results written", extra=_context(job))
         crash_point("report:before-finish")
-        if not self._finish(job, reading, results):
+        if not self._finish(job, reading, reported):
             return
         crash_point("report:after-finish")
-        held = reading.reason in HELD
-        if held:
-            self.queue.ledger.count(HELD_STUDY)
         words = f"{reading.category} ({reading.reason})" if reading.reason else reading.category
-        level = logging.WARNING if held else logging.INFO
-        logger.log(level, "read: %s, %d results", words, len(results), extra=_context(job))
+        level = logging.WARNING if reading.reason in HELD else logging.INFO
+        logger.log(level, "read: %s, %d results", words, len(reported.files), extra=_context(job))
 
-    def _finish(self, job: Job, reading: StudyReading, results: Sequence[ResultFile]) -> bool:
+    def _finish(self, job: Job, reading: StudyReading, reported: Reported) -> bool:
         """Settle a job in the ledger; False when another worker has it."""
-        has = self.queue.finish(job, reading, results, self.destinations, self.clock())
+        has = self.queue.finish(
+            job, reading, reported.files, self.destinations, self.clock(), reported.counts
+        )
         self._in_hand.pop(job.job_id, None)
         if not has:
             logger.warning("lease lost: another worker has the study", extra=_context(job))
@@ -230,10 +222,9 @@ class Worker:
         if lacking.alone:
             words = "the study waits %.0f s while others are read: %s"
             logger.warning(words, lacking.wait_s, lacking.cause, extra=_context(job))
+        counts = {Signal.STUDY_WAITS: 1} if lacking.is_to_be_told else NOTHING
         with self._letting_go(job):
-            self.queue.put_off(job, lacking.cause, self._after(lacking.wait_s))
-            if lacking.is_to_be_told:
-                self.queue.ledger.count(WAITS_ALONE)
+            self.queue.put_off(job, lacking.cause, self._after(lacking.wait_s), counts)
 
     def _try_later(self, job: Job, detail: str) -> None:
         logger.warning("attempt failed: %s", detail, extra=_context(job))
@@ -252,19 +243,17 @@ class Worker:
         try:
             if self._finish(job, reading, self._last_results(job, reading)):
                 logger.error("study quarantined: %s", reason, extra=_context(job))
-                self.queue.ledger.count(QUARANTINED)
         except (Unavailable, OSError) as error:
             self._put_off(job, self.lack.failed(job.job_id, error))
 
-    def _last_results(self, job: Job, reading: StudyReading) -> list[ResultFile]:
+    def _last_results(self, job: Job, reading: StudyReading) -> Reported:
         try:
             return self.report(reading, job.withdrawal)
         except Exception as error:  # a defect in the report of last resort
             if isinstance(error, Unavailable | OSError) and not isinstance(error, Strained):
                 raise
             logger.exception("no report for a quarantined study", extra=_context(job))
-            self.queue.ledger.count(UNREPORTED)
-            return []
+            return Reported(counts={Signal.NO_REPORT: 1})
 
     @contextmanager
     def _letting_go(self, job: Job) -> Iterator[None]:

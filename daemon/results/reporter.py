@@ -1,7 +1,8 @@
 """From a reading to result files in the outbox: a report always comes, or the disk is at fault."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from daemon.dicom.agreement import disagreements, issued_under
 from daemon.logs import study_key
-from daemon.records import HELD, ModelIdentity, ResultFile, StudyReading, Withdrawal
+from daemon.records import HELD, ModelIdentity, Reported, StudyReading, Withdrawal
 from daemon.results.attempt import LeftOut, attempt
 from daemon.results.build import build_results, wanted_reports
 from daemon.results.document.withdrawal import Why, rejection_note
@@ -20,25 +21,20 @@ from daemon.results.picture.heat import degenerate_maps
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import InvalidResult
 from daemon.settings import Destination, Report, WebDestination
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
-
-LEFT_OUT = "alert_result_left_out"
-"""Counter of objects that could not be made or were not valid: a fault of ours to report."""
-
-DEGENERATE = "degenerate_heat_maps"
 
 
 @dataclass(frozen=True, eq=False)
 class Reporter:
-    """Makes the results of readings; `count` adds to a counter of the ledger."""
+    """Makes the results of readings."""
 
     settings: Report
     destinations: Sequence[Destination | WebDestination]
     outbox: Path
-    count: Callable[[str, int], None]
 
-    def report(self, reading: StudyReading, withdrawal: Withdrawal | None) -> list[ResultFile]:
+    def report(self, reading: StudyReading, withdrawal: Withdrawal | None) -> Reported:
         """Write the results of a reading.
 
         What cannot be made is left out, counted and said. In place of a report that cannot be made
@@ -52,8 +48,8 @@ class Reporter:
 
         Returns
         -------
-        list of ResultFile
-            Empty when the study is held.
+        Reported
+            Nothing when the study is held.
 
         Raises
         ------
@@ -61,9 +57,12 @@ class Reporter:
             The disk does not take them.
         """
         if reading.reason in HELD:
-            return []
-        left_out = self._left_out(study_key(reading.study_uid))
-        objects = attempt(Kind.REPORT, partial(self._build, reading, left_out), left_out) or []
+            return Reported()
+        happened: list[Signal] = []
+        left_out = _left_out(study_key(reading.study_uid), happened)
+        objects = (
+            attempt(Kind.REPORT, partial(self._build, reading, left_out, happened), left_out) or []
+        )
         if withdrawal is not None:
             make = partial(self._note, reading, withdrawal)
             note = attempt(Kind.WITHDRAWAL, make, left_out)
@@ -79,7 +78,7 @@ class Reporter:
         for sop_class, names in missing.items():
             made = last_resort(reading, sop_class, names, number)
             files.append(write_as_it_is(made, self.outbox, reading.study_uid))
-        return files
+        return Reported(files, Counter(happened))
 
     def warm_up(self, model: ModelIdentity, now: datetime) -> None:
         """Make results that nobody gets: what takes its time is loaded then, tables of highdicom.
@@ -88,10 +87,12 @@ class Reporter:
         """
         build_results(example(model, now), self.settings, self.destinations)
 
-    def _build(self, reading: StudyReading, left_out: LeftOut) -> list[ResultObject]:
+    def _build(
+        self, reading: StudyReading, left_out: LeftOut, happened: list[Signal]
+    ) -> list[ResultObject]:
         objects = build_results(reading, self.settings, self.destinations, left_out)
         if lost := degenerate_maps(reading):
-            self.count(DEGENERATE, lost)
+            happened += [Signal.DEGENERATE_HEAT_MAPS] * lost
             logger.warning("evidence not usable for %d findings: not drawn", lost)
         return objects
 
@@ -108,10 +109,13 @@ class Reporter:
         number = self.settings.first_series_number
         return rejection_note(header, withdrawal.objects, why, reading.read_at, number)
 
-    def _left_out(self, study: str) -> LeftOut:
-        def tell(kind: str, error: Exception) -> None:
-            words = str(error) if isinstance(error, InvalidResult) else type(error).__name__
-            logger.error("left out: %s: %s", kind, words, extra={"study": study})
-            self.count(LEFT_OUT, 1)
 
-        return tell
+def _left_out(study: str, happened: list[Signal]) -> LeftOut:
+    """Return what says that an object is left out; several threads may."""
+
+    def tell(kind: str, error: Exception) -> None:
+        words = str(error) if isinstance(error, InvalidResult) else type(error).__name__
+        logger.error("left out: %s: %s", kind, words, extra={"study": study})
+        happened.append(Signal.RESULT_LEFT_OUT)
+
+    return tell

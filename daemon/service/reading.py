@@ -13,8 +13,8 @@ from daemon.errors import Misconfigured
 from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Noted, Notes
 from daemon.reading.device.guard import Guard
-from daemon.reading.flags import flag_of, flags_of
 from daemon.reading.meant import Meant
 from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
@@ -23,15 +23,14 @@ from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import build_guard, open_package, openers
 from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
-from daemon.records import ResultFile, StudyReading, Withdrawal
+from daemon.records import Reported, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
 from daemon.settings import Model, Place, Settings
+from daemon.signals import Kind, Signal
 from model.package import ModelPackage
 
 logger = logging.getLogger(__name__)
 
-OUT_OF_SERVICE = "alert_model_out_of_service"
-"""Counter in the ledger: starts at which a model could not be used."""
 _NAME_LENGTH = 64
 """Of a worker, in the ledger."""
 
@@ -100,21 +99,19 @@ def build_reading(
     """
     home = place.home()
     which = f"{home.uid[:6]}-" if settings.ledger.url else ""
-    for flag in flags_of(ledger.counters(), which):  # models may have gone since it was set
-        ledger.set_flag(flag, on=False)
+    flags = [one for one in Signal if one.kind is Kind.FLAG]
+    Notes(ledger).forget(flags, which)  # models may have gone since they were set
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
-    guards = _guards(settings, models, ledger, name)
+    guards = _guards(settings, models, ledger, name, clock)
     readers = {
         one.model.name: _reader(settings, place, one.model, guards[one.model.name], decoders)
         for one in models
         if one.model.name in guards
     }
     reporters = {
-        one.name: Reporter(
-            settings.report_of(one), settings.every_destination(), place.outbox, ledger.count
-        )
+        one.name: Reporter(settings.report_of(one), settings.every_destination(), place.outbox)
         for one in settings.models
     }
     first = next(iter(readers))
@@ -138,7 +135,7 @@ def build_reading(
 
 
 def _guards(
-    settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str
+    settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str, clock: Chronometer
 ) -> dict[str, Guard]:
     """Load every package that can be used; say which models are out of service."""
     guards: dict[str, Guard] = {}
@@ -147,15 +144,13 @@ def _guards(
         name, package = one.model.name, one.package
         provider = one.model.provider or settings.reading.provider
         reading = settings.reading.model_copy(update={"provider": provider})
-        who = worker if len(models) == 1 else f"{name} {worker}"[:_NAME_LENGTH]
         if package is not None:
             try:
-                guards[name] = build_guard(reading, package, ledger, who)
+                guards[name] = build_guard(reading, package, ledger, worker, name)
             except Misconfigured as error:
                 problems.append(f"model {name}: {error}")
-        if is_out := name not in guards:
-            ledger.count(OUT_OF_SERVICE)
-        ledger.set_flag(flag_of("degraded", f"model {name} out of service", worker), on=is_out)
+        if name not in guards:
+            Notes(ledger).set(Noted(Signal.OUT_OF_SERVICE, clock(), name, worker))
     if not guards:
         raise Misconfigured("\n".join(problems))
     for words in problems:
@@ -177,7 +172,7 @@ def _reader(
         meant=Meant(
             package.manifest,
             settings.reading,
-            guard.ledger.count,
+            lambda term: guard.ledger.count(Signal.REFUSED_BODY_PART, label=term),
             lambda header, origin: model.name in route(header, origin),
         ),
         site_points=model.operating_points,
@@ -185,7 +180,7 @@ def _reader(
 
 
 def _report(reporters: dict[str, Reporter], otherwise: Reporter) -> Report:
-    def report(reading: StudyReading, withdrawal: Withdrawal | None) -> list[ResultFile]:
+    def report(reading: StudyReading, withdrawal: Withdrawal | None) -> Reported:
         return reporters.get(reading.model_name, otherwise).report(reading, withdrawal)
 
     return report

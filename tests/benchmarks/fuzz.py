@@ -105,7 +105,8 @@ class Run:
     def figures(self) -> dict[str, Any]:
         """Return all that was counted."""
         states = {one.study_uid: one for one in study_states(self.ledger, _EVERYTHING)}
-        counters = json.loads(self.node.wristd("status"))["counters"]
+        shown = json.loads(self.node.wristd("status"))
+        counters, alerts = shown["counters"], {it["alert"]: it["number"] for it in shown["alerts"]}
         honest = [states.get(one) for one in self.traffic.honest]
         return {
             "sent": self.traffic.sent,
@@ -121,7 +122,7 @@ class Run:
             "honest_unread": sum(not one or one.category not in _ANALYSED for one in honest),
             "honest_latest_s": max((_late_s(one) for one in honest if one), default=0.0),
             "canaries": self._canaries(),
-            **{name: counters.get(name, 0) for name in _ALERTS},
+            **{name: alerts.get(name, 0) for name in _ALERTS},
             "left_out": dict(Counter(self._said(_LEFT_OUT))),
             "defects": dict(Counter(self._said(_DEFECT))),
             **self._growth(),

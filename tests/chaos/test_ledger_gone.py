@@ -50,4 +50,4 @@ def test_what_was_acknowledged_after_the_ledger_was_deleted_is_read_after_the_re
             studies = [str(one.StudyInstanceUID) for one in (before, after)]
             outcomes = again.wait_for_outcomes(studies)
             assert {outcomes[study]["state"] for study in studies} == {"done"}
-            assert '"alert_ledger_was_new": 1' in again.wristd("status")
+            assert '"alert": "alert_ledger_was_new"' in again.wristd("status")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from daemon.errors import Unavailable
+from daemon.ledger.alerts import standing_alerts
 from tests.chaos.plant import RECOVERS_WITHIN_S, plant
 from tests.chaos.test_disk import small_disk
 from tests.support.postgres import binaries, postgres_server
@@ -33,7 +34,7 @@ def read_as_if_nothing_had_been(running, *studies):
         state = running.state(study)
         assert (state.state, state.attempts, state.is_held) == ("done", 1, False)
     assert {len(copies) for copies in running.archive.kept.values()} == {1}
-    assert not [name for name in running.site.ledger.counters() if name.startswith("alert")]
+    assert standing_alerts(running.site.ledger) == []
 
 
 def fill(disk):

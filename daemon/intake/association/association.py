@@ -4,7 +4,6 @@ Runs in a thread of its own. We never ask for the release, so that no release co
 """
 
 import logging
-from enum import StrEnum
 from time import monotonic
 
 from daemon.intake.association.conversation import Conversation, House
@@ -20,21 +19,12 @@ from daemon.intake.association.pdu import (
     reject,
 )
 from daemon.intake.association.wire import PeerGone, TooSlow, Wire
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
 
 _HEADER_TOLERANCE = 6
 """Some senders do not count the PDU header where they keep to our maximum length."""
-
-
-class Ending(StrEnum):
-    """How associations end that do not end well; values are counters in the ledger."""
-
-    REJECTED = "rejected_associations"
-    TOO_MANY = "rejected_too_many_associations"
-    TOO_SLOW = "cut_too_slow"
-    VIOLATION = "cut_protocol_violation"
-    LOST = "lost_connections"
 
 
 class Association:
@@ -56,20 +46,20 @@ class Association:
                 self._conversation = Conversation(self._house, accepted, self._wire, self._host)
                 self._serve(self._conversation)
         except Violation as violation:
-            self._end(Ending.VIOLATION, violation)
+            self._end(Signal.CUT_PROTOCOL_VIOLATION, violation)
             self._say(abort(violation.reason))
         except TooSlow as slow:
-            self._end(Ending.TOO_SLOW, slow)
+            self._end(Signal.CUT_TOO_SLOW, slow)
             self._say(abort(AbortReason.NOT_SPECIFIED))
         except PeerGone as gone:
             if self._conversation is not None and not self._conversation.is_idle:
-                self._end(Ending.LOST, gone)
+                self._end(Signal.LOST_CONNECTIONS, gone)
         finally:
             if self._conversation is not None:
                 self._conversation.abandon()
             self._wire.hang_up()
 
-    def _end(self, ending: Ending, why: Exception) -> None:
+    def _end(self, ending: Signal, why: Exception) -> None:
         self._house.intake.counts.add(ending)
         logger.warning("association ended: %s", why, extra={"peer": self._calling_ae})
 
@@ -92,16 +82,16 @@ class Association:
             raise Violation(AbortReason.INVALID_PARAMETER, str(error)) from error
         if isinstance(decision, Refusal):
             self._calling_ae = decision.calling_ae
-            self._reject(decision.rejection, Ending.REJECTED, decision.why)
+            self._reject(decision.rejection, Signal.REJECTED_ASSOCIATIONS, decision.why)
             return None
         self._calling_ae = decision.origin.calling_ae
         if not self._house.connections.establish(self._wire):
-            self._reject(Rejection.LOCAL_LIMIT, Ending.TOO_MANY, "too many associations")
+            self._reject(Rejection.LOCAL_LIMIT, Signal.REJECTED_TOO_MANY, "too many associations")
             return None
         self._wire.send(decision.answer)
         return decision
 
-    def _reject(self, rejection: Rejection, ending: Ending, why: str) -> None:
+    def _reject(self, rejection: Rejection, ending: Signal, why: str) -> None:
         logger.warning("association rejected: %s", why, extra={"peer": self._calling_ae})
         self._house.intake.counts.add(ending)
         self._say(reject(rejection))

@@ -186,7 +186,7 @@ class Conversation:
             )
 
     def _put_off(self, current: _Message) -> Answer:
-        self._house.intake.counts.add(Refusal.STOPPING)
+        self._house.intake.counts.add(Refusal.STOPPING.value)
         if current.incoming is not None:
             current.incoming.abandon()
         return Answer(Status.OUT_OF_RESOURCES, "this node is stopping")

@@ -18,14 +18,11 @@ from daemon.intake.association.wire import Wire
 from daemon.intake.store.counts import Counts
 from daemon.logs import ANY_HOST, peer_host
 from daemon.settings import Receiver as Limits
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 512
-HALF_OPEN_CUT = "cut_half_open"
-SILENT = "cut_silent"
-TLS_FAILED = "rejected_tls"
-NOT_SERVED = "connections_not_served"
 _OUT_OF_DESCRIPTORS_PAUSE_S = 0.2
 
 Serve = Callable[[Wire, str], None]
@@ -147,7 +144,7 @@ class Listener:
             return
         crowded_out = self._connections.enter(wire, host)
         if crowded_out is not None:
-            self._counts.add(HALF_OPEN_CUT)
+            self._counts.add(Signal.CUT_HALF_OPEN)
             if self._lobby.leave(crowded_out):
                 crowded_out.close()
             else:
@@ -170,7 +167,7 @@ class Listener:
     def _see_out(self) -> None:
         """Close connections whose first message takes too long (PS3.8 9.2.3, ARTIM timer)."""
         for guest in self._lobby.late():
-            self._counts.add(SILENT)
+            self._counts.add(Signal.CUT_SILENT)
             logger.warning("connection closed: no request came", extra={"host": guest.host})
             self._drop(guest.wire)
 
@@ -180,14 +177,14 @@ class Listener:
 
     def _not_served(self, error: Exception, host: str) -> None:
         logger.error("connection not served: %s", type(error).__name__, extra={"host": host})
-        self._counts.add(NOT_SERVED)
+        self._counts.add(Signal.CONNECTIONS_NOT_SERVED)
 
     def _run(self, wire: Wire, host: str) -> None:
         peer_host.set(host)
         try:
             self._serve(wire, host)
         except Unavailable as error:
-            self._counts.add(TLS_FAILED)
+            self._counts.add(Signal.REJECTED_TLS)
             logger.warning("connection refused: %s", error)
             wire.close()
         except Exception:  # a defect of ours costs this association, not the receiver

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
 from pydicom.uid import (
     UID,
@@ -17,6 +17,7 @@ from daemon.dicom.source import Oversized, Unreadable, source_of
 from daemon.dicom.status import Status
 from daemon.errors import Rejected
 from daemon.identity import MANUFACTURER, PRODUCT, is_own_uid
+from daemon.signals import Signal
 
 ANALYSED_SOP_CLASSES: frozenset[UID] = frozenset(
     {
@@ -33,23 +34,23 @@ _UID = re.compile(rb"[0-9]+(\.[0-9]+)+")
 _UID_LENGTH = 64
 
 
-class Ignored(StrEnum):
-    """Why an object is taken with Success and not kept; values are counters in the ledger."""
+class Ignored(Enum):
+    """Why an object is taken with Success and not kept; values say how that is counted."""
 
-    SOP_CLASS = "ignored_sop_class"
-    SELF_OUTPUT = "self_output"
+    SOP_CLASS = Signal.IGNORED_SOP_CLASS
+    SELF_OUTPUT = Signal.SELF_OUTPUT
 
 
-class Refusal(StrEnum):
-    """Why an object is not taken; values are counters in the ledger."""
+class Refusal(Enum):
+    """Why an object is not taken; values say how that is counted."""
 
-    LOW_DISK = "refused_low_disk"
-    TOO_LARGE = "refused_too_large"
-    WRITE_FAILED = "refused_write_failed"
-    LEDGER = "refused_ledger"
-    STOPPING = "refused_stopping"
-    MISMATCH = "refused_mismatch"
-    CANNOT_UNDERSTAND = "refused_cannot_understand"
+    LOW_DISK = Signal.REFUSED_LOW_DISK
+    TOO_LARGE = Signal.REFUSED_TOO_LARGE
+    WRITE_FAILED = Signal.REFUSED_WRITE_FAILED
+    LEDGER = Signal.REFUSED_LEDGER
+    STOPPING = Signal.REFUSED_STOPPING
+    MISMATCH = Signal.REFUSED_MISMATCH
+    CANNOT_UNDERSTAND = Signal.REFUSED_CANNOT_UNDERSTAND
 
 
 _STATUS = {

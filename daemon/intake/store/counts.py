@@ -9,6 +9,7 @@ from threading import Condition, Event, Thread
 from daemon.errors import Unavailable
 from daemon.guarded import Said
 from daemon.ledger.ledger import Ledger
+from daemon.signals import Signal
 
 INTERVAL_S = 1.0
 
@@ -19,16 +20,16 @@ class Counts:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._change = Condition()
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[Signal] = Counter()
         self._closing = Event()
         self._said = Said("counting")
         self._writer = Thread(target=self._write, name="counts", daemon=True)
         self._writer.start()
 
-    def add(self, name: str) -> None:
+    def add(self, signal: Signal) -> None:
         """Count one event."""
         with self._change:
-            self._counts[name] += 1
+            self._counts[signal] += 1
             self._change.notify()
 
     def close(self) -> None:
@@ -48,13 +49,13 @@ class Counts:
     def _flush(self) -> None:
         with self._change:
             counts, self._counts = self._counts, Counter()
-        for name in list(counts):
+        for signal in list(counts):
             try:
-                self._ledger.count(name, counts[name])
+                self._ledger.count(signal, counts[signal])
             except Unavailable as error:
                 self._said.waits(str(error))
                 break
             self._said.worked()
-            del counts[name]
+            del counts[signal]
         with self._change:
             self._counts.update(counts)

@@ -9,10 +9,9 @@ from threading import Lock
 
 from daemon.intake.store.admit import Refusal, Refused
 from daemon.intake.store.counts import Counts
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
-
-LOW = "low_disk_warnings"
 
 
 class Watermarks:
@@ -55,5 +54,5 @@ class Watermarks:
             crossed = is_low and not self._has_warned
             self._has_warned = is_low
         if crossed:
-            self._counts.add(LOW)
+            self._counts.add(Signal.LOW_DISK_WARNINGS)
             logger.warning("disk: %d MiB free; make room before arrivals are refused", free >> 20)

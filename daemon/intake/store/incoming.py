@@ -27,17 +27,18 @@ from daemon.intake.store.disk import Watermarks
 from daemon.intake.store.part10 import file_start, offer_of
 from daemon.intake.store.quarantine import Quarantine
 from daemon.intake.store.spool import Part, Spool, Stored, digest_of, is_whole, orphans
+from daemon.ledger.notes import Noted, Notes
 from daemon.logs import study_key
 from daemon.records import Arrival, Origin, Receipt
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
 
 ADOPTED = "(adopted)"
 """Stands for the sender of a file that was found in the spool at start."""
 
-NEW_LEDGER = "alert_ledger_was_new"
-"""Counter: a start found a spool of which the ledger knew nothing."""
 _TO_QUARANTINE = (Refusal.MISMATCH, Refusal.CANNOT_UNDERSTAND)
+_COUNTED = {Receipt.DUPLICATE: Signal.DUPLICATE, Receipt.REPLACED: Signal.REPLACED}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class Intake:
     quarantine: Quarantine
     committer: Committer
     counts: Counts
+    notes: Notes
     clock: Clock
 
     def begin(self, announced: Announced, origin: Origin) -> "Incoming":
@@ -79,21 +81,27 @@ class Intake:
         known : set of str
             The files in the ledger, relative to the spool.
         """
-        discarded = self.spool.discard_parts()
-        adopted = sum(self._adopt(path) for path in orphans(self.spool.folder, known))
+        discarded, adopted = self.spool.discard_parts(), 0
+        for path in orphans(self.spool.folder, known):
+            if (arrival := self._adoptable(path)) is None:
+                continue
+            if not known and not adopted:  # before it knows anything, or the next start sees none
+                self.notes.set(Noted(Signal.LEDGER_WAS_NEW, self.clock()))
+                words = "the ledger is new and the spool is not: all its studies are read again"
+                logger.error(words)
+            self.committer.record(arrival)
+            adopted += 1
         if discarded or adopted:
             logger.warning("spool: %d half files discarded, %d adopted", discarded, adopted)
-        if adopted and not known:
-            logger.error("the ledger is new and the spool is not: all its studies are read again")
-            self.counts.add(NEW_LEDGER)
 
-    def _adopt(self, path: Path) -> bool:
+    def _adoptable(self, path: Path) -> Arrival | None:
+        """Return what a file in the spool is, or put it into quarantine."""
         content = path.read_bytes()
         digest = digest_of(content)
         if not is_whole(path, digest):  # named, but never acknowledged
             logger.warning("spool: a half file")
             self.quarantine.set_aside(path, digest)
-            return False
+            return None
         try:
             verdict = admit(offer_of(content), sys.maxsize)  # the limit of then is not known
         except Rejected as error:
@@ -101,10 +109,9 @@ class Intake:
             logger.warning("spool: a file that is not ours: %s", error)
         if not isinstance(verdict, Admitted):
             self.quarantine.set_aside(path, digest)
-            return False
+            return None
         stored = Stored(file=path.name, digest=digest, size=len(content))
-        self.committer.record(_arrival(verdict, stored, Origin(ADOPTED), self.clock))
-        return True
+        return _arrival(verdict, stored, Origin(ADOPTED), self.clock)
 
 
 class Incoming:
@@ -153,14 +160,16 @@ class Incoming:
         try:
             verdict = self._settle()
         except Refused as refused:
-            self._intake.counts.add(refused.refusal)
+            self._intake.counts.add(refused.refusal.value)
             if self._part is not None and refused.refusal in _TO_QUARANTINE:
                 self._intake.quarantine.keep(self._part, self._part.digest)
             raise
         finally:
             self.abandon()
-        if verdict is not Receipt.NEW:
-            self._intake.counts.add(verdict)
+        if isinstance(verdict, Ignored):
+            self._intake.counts.add(verdict.value)
+        elif verdict in _COUNTED:
+            self._intake.counts.add(_COUNTED[verdict])
         return verdict
 
     def abandon(self) -> None:

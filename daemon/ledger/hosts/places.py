@@ -19,6 +19,7 @@ from sqlalchemy.orm import aliased
 
 from daemon.ledger.hosts.holding import held_by, is_here, label, present
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Noted, Notes, set_note
 from daemon.ledger.states import DeliveryState, JobState
 from daemon.ledger.tables import (
     DeliveryRow,
@@ -30,6 +31,7 @@ from daemon.ledger.tables import (
     ResultRow,
     StudyRow,
 )
+from daemon.signals import Signal
 
 _AT_ONCE = 500
 """Rows that are looked at by one statement."""
@@ -67,13 +69,35 @@ class Places:
 
     ledger: Ledger
 
-    def beat(self, now: datetime) -> datetime | None:
-        """Say that the daemon of this place lives; returns when that was last said before."""
+    def beat(self, now: datetime, said: datetime | None = None) -> bool:
+        """Say that the daemon of this place lives, and note it if another one has said so for it.
+
+        Parameters
+        ----------
+        now : datetime
+        said : datetime, optional
+            What our daemon said last.
+
+        Returns
+        -------
+        bool
+            True if another one has said so since.
+        """
         ours = PlaceRow.id == self.ledger.place
         with self.ledger.transaction() as connection:
             before = connection.scalar(select(PlaceRow.seen_at).where(ours))
             connection.execute(update(PlaceRow).where(ours).values(seen_at=now))
-        return before
+            is_double = said not in (None, before)
+            if is_double:
+                set_note(connection, self._copied(now))
+        return is_double
+
+    def no_copy(self, now: datetime) -> None:
+        """Note that no other daemon has a copy of this place, as far as is known."""
+        Notes(self.ledger).set(self._copied(now), is_so=False)
+
+    def _copied(self, now: datetime) -> Noted:
+        return Noted(Signal.STATE_FOLDER_COPIED, now, subject=str(self.ledger.place))
 
     def others(self) -> list[Other]:
         """Return the other places, with their last word that they live."""

@@ -9,11 +9,9 @@ from daemon.ledger.ledger import add_to_counter
 from daemon.ledger.states import JobState
 from daemon.ledger.tables import JobRow, StudyRow
 from daemon.logs import study_key
+from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
-
-EMPTIED = "alert_study_emptied"
-"""Counter: the images of a study are all in others now; what it has of results stands alone."""
 
 
 def overtaken(
@@ -39,7 +37,7 @@ def overtaken(
 def give_up_emptied(connection: Connection, study_id: int, now: datetime) -> None:
     """Read nothing more of a study whose images were all moved to others, and say so."""
     connection.execute(overtaken(study_id, now, true()))
-    add_to_counter(connection, EMPTIED)
+    add_to_counter(connection, Signal.STUDY_EMPTIED)
     logger.warning(
         "every image of this study was moved to another study",
         extra={"study": study_key(study_uid_of(connection, study_id))},

@@ -12,7 +12,7 @@ from daemon.ledger.jobs.inputs import inputs_of, present_inputs
 from daemon.ledger.jobs.leases import QUEUED_AGAIN
 from daemon.ledger.jobs.making import NewJobs
 from daemon.ledger.jobs.overtaken import give_up_emptied, overtaken, study_uid_of
-from daemon.ledger.jobs.settle import origin_of, write_results, write_scores
+from daemon.ledger.jobs.settle import count_all, origin_of, write_results, write_scores
 from daemon.ledger.jobs.standing import standing_of, superseded_by
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.states import JobState
@@ -25,6 +25,7 @@ from daemon.records import (
     ResultFile,
     StudyReading,
 )
+from daemon.signals import NOTHING, Tally
 
 URGENT, ROUTINE, BATCH = 0, 1, 2
 """Priorities: the lower one is claimed first."""
@@ -139,8 +140,9 @@ class Queue:
         results: Sequence[ResultFile],
         destinations: Sequence[str],
         now: datetime,
+        counts: Tally = NOTHING,
     ) -> bool:
-        """Settle a job with its outcome, scores, results and their deliveries, all at once.
+        """Settle a job with its outcome, scores, results, their deliveries and counts, all at once.
 
         Returns
         -------
@@ -160,6 +162,7 @@ class Queue:
                 return False
             write_scores(connection, job, reading)
             write_results(connection, job, results, destinations, now, self.ledger.place)
+            count_all(connection, counts)
             return True
 
     def retry(self, job: Job, detail: str, not_before: datetime) -> bool:
@@ -173,10 +176,10 @@ class Queue:
         with self.ledger.transaction() as connection:
             return connection.execute(again).rowcount == 1
 
-    def put_off(self, job: Job, detail: str, not_before: datetime) -> bool:
+    def put_off(self, job: Job, detail: str, not_before: datetime, counts: Tally = NOTHING) -> bool:
         """Give a job back that something outside has failed: this attempt does not count.
 
-        Returns False when the job was lost to another worker.
+        Returns False when the job was lost to another worker: nothing was counted either.
         """
         later = _held(job).values(
             **QUEUED_AGAIN,
@@ -185,7 +188,10 @@ class Queue:
             detail=detail[:_DETAIL_LENGTH],
         )
         with self.ledger.transaction() as connection:
-            return connection.execute(later).rowcount == 1
+            if connection.execute(later).rowcount == 0:
+                return False
+            count_all(connection, counts)
+            return True
 
     def prolong(self, job: Job, now: datetime, lease: timedelta) -> bool:
         """Let a job's lease end later; False when the job was lost to another worker."""

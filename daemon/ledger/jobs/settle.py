@@ -7,11 +7,12 @@ from sqlalchemy import Connection, insert
 
 from daemon.dicom.agreement import issued_under
 from daemon.ledger.jobs.standing import WITHDRAWAL, stop_deliveries
-from daemon.ledger.ledger import upsert
+from daemon.ledger.ledger import add_to_counter, upsert
 from daemon.ledger.states import DeliveryState
 from daemon.ledger.tables import DeliveryRow, ResultRow, ScoreRow
 from daemon.ledger.waits import AT_ONCE
 from daemon.records import Job, ResultFile, StudyReading
+from daemon.signals import Tally
 
 
 def origin_of(reading: StudyReading) -> dict[str, str | None]:
@@ -26,6 +27,12 @@ def origin_of(reading: StudyReading) -> dict[str, str | None]:
         "calibration": model.calibration[:255],
         "settings_digest": reading.settings_digest[:64],
     }
+
+
+def count_all(connection: Connection, counts: Tally) -> None:
+    """Count what happened; in one order on every host, so that no two block each other."""
+    for signal in sorted(counts):
+        add_to_counter(connection, signal, counts[signal])
 
 
 def write_scores(connection: Connection, job: Job, reading: StudyReading) -> None:

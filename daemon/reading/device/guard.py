@@ -18,22 +18,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.clock import Stopwatch
+from daemon.clock import Clock, Stopwatch, utc_now
 from daemon.errors import Misconfigured, Strained, Unavailable
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Noted, Notes
 from daemon.reading.device.pace import BATCHES, Pace, curve, worthwhile
-from daemon.reading.device.providers import CPU, DEVICES, OutOfMemory
+from daemon.reading.device.providers import CPU, OutOfMemory
 from daemon.reading.device.sessions import NetworkOutput, Session, check_golden
-from daemon.reading.flags import DEVICE_LOST, SLOWER, Kind, flag_of
 from daemon.settings import Reading
+from daemon.signals import Signal
 from model.package import ModelPackage
 
 logger = logging.getLogger(__name__)
 
-OUT_OF_MEMORY = "inference_out_of_memory"
-LOST = "inference_device_lost"
-SLOW = "inference_slow"
-"""Counters in the ledger."""
+DEGRADED = (Signal.DEVICE_LOST, Signal.SLOWER, Signal.NO_DEVICE)
+"""Why reading is degraded while a model is in service."""
 
 _LATEST_CALLS = 5
 """Calls whose median is compared with the start: one slow call is chance."""
@@ -55,6 +54,8 @@ class Guard:
     package, settings, ledger
     worker : str
         Who reads: several may share the ledger.
+    model : str
+        What is read, as the settings name it.
     on_cpu : callable
         Makes the network that takes over.
     fixed_batch : int or None
@@ -73,11 +74,13 @@ class Guard:
     on_cpu: Callable[[], Session]
     fixed_batch: int | None = None
     stopwatch: Stopwatch = time.perf_counter
+    model: str = ""
+    clock: Clock = utc_now
     batch_size: int = field(default=1, init=False)
     is_offline: bool = field(default=False, init=False)
     _usual: list[Pace] = field(default_factory=list, init=False)
     _latest: deque[float] = field(default_factory=lambda: deque(maxlen=_LATEST_CALLS), init=False)
-    _degraded: set[str] = field(default_factory=set, init=False)
+    _degraded: set[Signal] = field(default_factory=set, init=False)
 
     @property
     def provider(self) -> str:
@@ -103,8 +106,7 @@ class Guard:
         chosen = self._usual[-1]
         self.batch_size = chosen.batch
         self._latest.clear()
-        for words in DEVICES:
-            self._flag("reads on", words, on=words == self.network.device)
+        self._flag(Signal.READS_ON, words=self.network.device)
         logger.info(
             "%d images for each call, %.0f ms for each image on %s",
             chosen.batch,
@@ -133,16 +135,17 @@ class Guard:
                 done += len(part.logits)
         return parts[0] if len(parts) == 1 else _joined(parts)
 
-    def degrade(self, why: str, *, degraded: bool = True) -> None:
+    def degrade(self, why: Signal, *, degraded: bool = True) -> None:
         """Note that reading is degraded, or is not any more."""
         if degraded:
             self._degraded.add(why)
         else:
             self._degraded.discard(why)
-        self._flag("degraded", why, on=degraded)
+        self._flag(why, is_so=degraded)
 
-    def _flag(self, kind: Kind, words: str, *, on: bool) -> None:
-        self._noted(lambda: self.ledger.set_flag(flag_of(kind, words, self.worker), on=on))
+    def _flag(self, signal: Signal, *, is_so: bool = True, words: str = "") -> None:
+        note = Noted(signal, self.clock(), self.model, self.worker, words)
+        self._noted(lambda: Notes(self.ledger).set(note, is_so=is_so))
 
     def _call(
         self, images: NDArray[np.float32], targets: NDArray[np.int64]
@@ -163,7 +166,7 @@ class Guard:
         return output
 
     def _shrink(self, images: int, error: OutOfMemory) -> None:
-        self._noted(lambda: self.ledger.count(OUT_OF_MEMORY))
+        self._noted(lambda: self.ledger.count(Signal.INFERENCE_OUT_OF_MEMORY))
         if images == 1 or self.fixed_batch:
             self._lose(error)
             return
@@ -189,8 +192,8 @@ class Guard:
         """
         if self.provider == CPU:
             raise error
-        self._noted(lambda: self.ledger.count(LOST))
-        self.degrade(DEVICE_LOST)
+        self._noted(lambda: self.ledger.count(Signal.INFERENCE_DEVICE_LOST))
+        self.degrade(Signal.DEVICE_LOST)
         self.is_offline = not (self.settings.on_device_lost == "degrade" and self._replaced())
         words = "studies are not analysed until a restart" if self.is_offline else "on the CPU now"
         logger.error("%s: the device is lost, %s", error, words)
@@ -212,21 +215,21 @@ class Guard:
         self._latest.append(seconds / max(usual.seconds[0], _SHORTEST_S))
         factor = statistics.median(self._latest)
         is_slow = factor > self.settings.slow_factor
-        if len(self._latest) < _LATEST_CALLS or is_slow == (SLOWER in self._degraded):
+        if len(self._latest) < _LATEST_CALLS or is_slow == (Signal.SLOWER in self._degraded):
             return
         if is_slow:
             logger.warning("inference takes %.1f times as long as at the start", factor)
-            self._noted(lambda: self.ledger.count(SLOW))
+            self._noted(lambda: self.ledger.count(Signal.INFERENCE_SLOW))
         else:
             logger.info("inference is as fast as at the start again")
-        self.degrade(SLOWER, degraded=is_slow)
+        self.degrade(Signal.SLOWER, degraded=is_slow)
 
     def _noted(self, note: Callable[[], None]) -> None:
         """Write into the ledger; what it does not take now does not stop the reading."""
         try:
             note()
         except Unavailable as error:
-            logger.warning("not counted: %s", error)
+            logger.warning("not noted in the ledger: %s", error)
 
 
 def _joined(parts: Sequence[NetworkOutput]) -> NetworkOutput:

@@ -31,6 +31,7 @@ from daemon.records import (
     ResultFile,
     StudyReading,
 )
+from daemon.signals import Signal
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -260,9 +261,10 @@ def test_a_study_that_failed_every_attempt_is_quarantined_with_its_reason(ledger
 
 
 def test_counters_add_up(ledger):
-    ledger.count("duplicate")
-    ledger.count("duplicate", by=2)
-    assert ledger.counters() == {"duplicate": 3}
+    ledger.count(Signal.DUPLICATE)
+    ledger.count(Signal.DUPLICATE, by=2)
+    ledger.count(Signal.REFUSED_BODY_PART, label="CHEST")
+    assert ledger.counters() == {"duplicate": 3, "refused_body_part CHEST": 1}
 
 
 def test_a_naive_time_is_refused(ledger):

@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 
 from daemon.assembly.sweep import Sweep
+from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.operate.neighbours import BEAT_INTERVAL_S, SILENT_AFTER_S, Neighbours
 from daemon.place import Place
 from daemon.settings import Assembly
+from daemon.signals import Signal
 from tests.support.fakes import FrozenClock, to_wrist
 from tests.unit.daemon.ledger.test_ledger import LEASE, arrival
 from tests.unit.daemon.ledger.test_places import EAST, WEST
@@ -161,13 +163,17 @@ def test_a_copied_state_folder_is_noticed(hosts, caplog, tmp_path):
     east, _west = hosts
     clone = Host(tmp_path / "ledger.sqlite", EAST, FrozenClock(east.clock() + timedelta(seconds=1)))
     for host in (east, clone, east, clone):
-        host.neighbours.turn()
         host.clock.advance(BEAT_INTERVAL_S)
+        host.neighbours.turn()
     assert [record.message[:40] for record in caplog.records] == [
         "another daemon has a copy of this state f"[:40]
     ] * 2
-    assert east.ledger.counters() == {"alert_state_folder_copied": 2}
+    [alert] = standing_alerts(east.ledger)
+    assert (alert.signal, alert.number) == (Signal.STATE_FOLDER_COPIED, 1)
     clone.ledger.close()
+    east.lives(SILENT_AFTER_S + 2 * BEAT_INTERVAL_S)
+    assert standing_alerts(east.ledger) == []
+    assert "is silent" in caplog.records[-1].message
 
 
 def test_a_study_that_lost_its_images_is_counted_once(hosts):

@@ -1,14 +1,19 @@
-"""What `wristd status` shows of what is lacking."""
+"""What `wristd status` shows of what is lacking, and what a person should look at."""
 
 from datetime import timedelta
 
+from daemon.ledger.alerts import Alert
+from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
+from daemon.operate.alerts import alerts
 from daemon.operate.status import status_of
 from daemon.settings import Place, Receiver, Settings
+from daemon.signals import Signal
 from tests.support.fakes import FrozenClock
 from tests.support.receiving import PACS
-from tests.unit.daemon.ledger.test_ledger import one_job
+from tests.unit.daemon.ledger.test_ledger import arrival, one_job
+from tests.unit.daemon.ledger.test_places import EAST, WEST
 
 
 def test_it_names_for_want_of_what_studies_wait_and_a_disk_that_is_full(tmp_path):
@@ -22,4 +27,23 @@ def test_it_names_for_want_of_what_studies_wait_and_a_disk_that_is_full(tmp_path
     assert shown["put_off"] == {"outbox: No space left on device": 1}
     assert shown["degraded"][0].endswith("MiB free, arrivals are refused")
     assert shown["backlog"] == {"jobs queued": 1}
+    assert [(one["alert"], one["since"]) for one in shown["alerts"]] == [("alert_disk_full", None)]
     ledger.close()
+
+
+def test_a_host_that_is_silent_and_holds_images_is_an_alert(tmp_path):
+    clock = FrozenClock()
+    hosts = [Ledger(tmp_path / "ledger.sqlite", home=home) for home in (EAST, WEST)]
+    for one in hosts:
+        Places(one).beat(clock())
+    hosts[0].record([arrival()])
+    settings = Settings(destinations=(PACS,), receiver=Receiver(min_free_bytes=0))
+
+    def shown(after_s):
+        now = clock() + timedelta(seconds=after_s)
+        return alerts(settings, Place(root=tmp_path), hosts[1], now)
+
+    assert shown(30.0) == []
+    assert shown(90.0) == [Alert(Signal.PLACE_SILENT, 1, clock())]
+    for one in hosts:
+        one.close()

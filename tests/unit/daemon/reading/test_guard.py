@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 from daemon.__main__ import app
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.notes import Notes
 from daemon.reading.device.guard import Guard, Offline
 from daemon.reading.device.providers import CPU, CUDA
 from daemon.reading.device.sessions import PREDICTED, Session
-from daemon.reading.flags import split_flags
 from daemon.settings import Reading
+from daemon.signals import Signal
 from model.package import write_package
 from tests.support.graphs import SIZE, tiny_manifest, write_graph
 from tests.support.node import settings_text
@@ -90,6 +91,7 @@ def guard(package, ledger, device):
             settings=Reading(**{"batch_size": 8, **settings}),
             ledger=ledger,
             worker="reader1",
+            model="wrist",
             on_cpu=lambda: Session(package, "cpu", 1),
             stopwatch=lambda: device.ticks,
         )
@@ -106,11 +108,14 @@ def images(number):
 
 
 def flags(ledger):
-    return split_flags(ledger.counters())[0]["degraded"]
+    """What is so now besides the device: which signal, of which model and worker."""
+    notes = [one for one in Notes(ledger).standing() if one.signal is not Signal.READS_ON]
+    assert {(one.subject, one.worker) for one in notes} <= {("wrist", "reader1")}
+    return [one.signal for one in notes]
 
 
 def devices(ledger):
-    return split_flags(ledger.counters())[0]["reads on"]
+    return [one.words for one in Notes(ledger).standing() if one.signal is Signal.READS_ON]
 
 
 def test_any_number_of_images_is_run_in_batches_and_keeps_its_order(guard, device):
@@ -155,13 +160,13 @@ def test_a_device_without_memory_for_one_image_stops_the_start(guard, device):
 @pytest.mark.parametrize("cause", [DEVICE_GONE, NO_MEMORY])
 def test_a_lost_device_is_replaced_by_the_cpu_for_all_to_see(guard, device, ledger, caplog, cause):
     made = guard()
-    assert devices(ledger) == ["CUDA (reader1)"]
+    assert devices(ledger) == ["CUDA"]
     device.broken = cause
     output = made.run(*images(3))
     assert output.logits[:, 1] == pytest.approx([0.0, 3.0, 6.0])
     assert made.provider == CPU
-    assert devices(ledger) == ["CPU (reader1)"]
-    assert flags(ledger) == ["device lost (reader1)"]
+    assert devices(ledger) == ["CPU"]
+    assert flags(ledger) == [Signal.DEVICE_LOST]
     assert ledger.counters()["inference_device_lost"] == 1
     assert "the device is lost, on the CPU now" in caplog.text
 
@@ -175,7 +180,7 @@ def test_a_lost_device_is_not_replaced_where_the_site_does_not_want_it(guard, de
     device.broken = None
     with pytest.raises(Offline):  # a context that broke once is not trusted again
         made.run(*images(3))
-    assert flags(ledger) == ["device lost (reader1)"]
+    assert flags(ledger) == [Signal.DEVICE_LOST]
     assert ledger.counters()["inference_device_lost"] == 1
 
 
@@ -213,7 +218,7 @@ def test_a_device_that_became_slow_is_shown_until_it_is_fast_again(guard, device
         made.run(*images(1))
     assert flags(ledger) == []  # a few slow calls are chance
     made.run(*images(1))
-    assert flags(ledger) == ["slower than at start (reader1)"]
+    assert flags(ledger) == [Signal.SLOWER]
     assert ledger.counters()["inference_slow"] == 1
     assert "4.0 times as long as at the start" in caplog.text
     device.seconds_per_call = 1.0
@@ -230,6 +235,7 @@ def test_a_failing_cpu_has_nothing_to_fall_back_to(package, ledger, device):
         settings=Reading(batch_size=1),
         ledger=ledger,
         worker="reader1",
+        model="wrist",
         on_cpu=lambda: Session(package, "cpu", 1),
     )
     made.warm_up()
@@ -241,7 +247,7 @@ def test_a_failing_cpu_has_nothing_to_fall_back_to(package, ledger, device):
 
 def test_status_shows_what_is_degraded_apart_from_the_counters(guard, device, ledger, tmp_path):
     made = guard()
-    ledger.count("ignored_objects")
+    ledger.count(Signal.DUPLICATE)
     device.broken = DEVICE_GONE
     made.run(*images(1))
     file = tmp_path / "settings.toml"
@@ -251,9 +257,9 @@ def test_status_shows_what_is_degraded_apart_from_the_counters(guard, device, le
         )
     )
     shown = json.loads(CliRunner().invoke(app, ["status", "--config", str(file)]).output)
-    assert shown["reads_on"] == ["CPU (reader1)"]
-    assert shown["degraded"] == ["device lost (reader1)"]
-    assert shown["counters"] == {"ignored_objects": 1, "inference_device_lost": 1}
+    assert shown["reads_on"] == ["CPU (wrist reader1)"]
+    assert shown["degraded"] == ["device lost (wrist reader1)"]
+    assert shown["counters"] == {"duplicate": 1, "inference_device_lost": 1}
 
 
 @pytest.fixture
@@ -269,6 +275,7 @@ def fixed(tmp_path, ledger):
         settings=Reading(batch_size=2),
         ledger=ledger,
         worker="reader1",
+        model="wrist",
         on_cpu=lambda: Session(package, "cpu", 1),
         fixed_batch=session.fixed_batch,
         stopwatch=lambda: device.ticks,
@@ -292,5 +299,5 @@ def test_a_fixed_batch_that_does_not_fit_any_more_cannot_shrink(fixed, ledger):
     device.largest = 3
     assert made.run(*images(5)).logits[:, 1] == pytest.approx([3.0 * n for n in range(5)])
     assert made.provider == CPU
-    assert flags(ledger) == ["device lost (reader1)"]
+    assert flags(ledger) == [Signal.DEVICE_LOST]
     assert ledger.counters()["inference_out_of_memory"] == 1

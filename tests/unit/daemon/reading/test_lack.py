@@ -6,14 +6,16 @@ from itertools import pairwise
 import pytest
 
 from daemon.errors import Strained, Unavailable
+from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import put_off, study_states
 from daemon.reading.device.providers import OutOfMemory
 from daemon.reading.lack import LONGEST_S, MOST_ALONE
 from daemon.reading.worker import Worker
-from daemon.records import Arrival
+from daemon.records import Arrival, Reported
 from daemon.settings import Reading
+from daemon.signals import Signal
 from tests.support import opening, phantoms
 from tests.support.fakes import FrozenClock
 from tests.support.objects import dx, save
@@ -65,7 +67,7 @@ class Site:
     def _report(self, reading, _withdrawal):
         if (error := self.fails(reading.study_uid)) is not None:
             raise error
-        return []
+        return Reported()
 
     def add(self, *studies):
         rest = ("1.3", "1.2.840", "p", "a" * 64, "0.dcm", 1, "MOD", self.clock())
@@ -90,6 +92,10 @@ def site(tmp_path, package):  # noqa: F811
     opened.add("1.1", "1.2", "1.3")
     yield opened
     opened.ledger.close()
+
+
+def alerts(site):
+    return {one.signal: one.number for one in standing_alerts(site.ledger)}
 
 
 def said(caplog):
@@ -141,8 +147,8 @@ def test_a_study_that_needs_too_much_memory_holds_up_nobody_and_has_its_outcome(
         assert site.state(f"1.9.{number}").state == "done"
     state = site.state("1.1")
     assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
-    counters = site.ledger.counters()
-    assert counters["alert_study_waits"] == counters["alert_study_quarantined"] == 1
+    told = (Signal.STUDY_QUARANTINED, Signal.STUDY_WAITS, Signal.NO_REPORT)
+    assert alerts(site) == dict.fromkeys(told, 1)
 
 
 def test_a_study_that_only_a_device_in_order_cannot_read_has_its_outcome_though_it_is_alone(site):
@@ -152,7 +158,7 @@ def test_a_study_that_only_a_device_in_order_cannot_read_has_its_outcome_though_
         site.clock.advance(120.0)
     state = site.state("1.1")
     assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
-    assert "alert_no_report" not in site.ledger.counters()
+    assert Signal.NO_REPORT not in alerts(site)
 
 
 def test_a_study_whose_results_the_disk_alone_does_not_take_waits_and_is_told_of(site):
@@ -163,7 +169,7 @@ def test_a_study_whose_results_the_disk_alone_does_not_take_waits_and_is_told_of
         site.clock.advance(120.0)
     state = site.state("1.1")
     assert (state.state, state.attempts) == ("queued", 0)
-    assert site.ledger.counters() == {"alert_study_waits": 1}
+    assert alerts(site) == {Signal.STUDY_WAITS: 1}
     site.fails = lambda study: None
     site.work(120.0)
     assert (site.state("1.1").state, site.state("1.1").attempts) == ("done", 1)

@@ -32,7 +32,7 @@ def meant(package, counted):
 def test_a_part_of_the_body_that_contradicts_is_refused_and_listed(meant, counted):
     assert meant().objection(replace(WRIST, body_part="CHEST")) is Reason.OTHER_BODY_PART
     assert meant().objection(WRIST) is None
-    assert counted == ["refused_body_part CHEST"]
+    assert counted == ["CHEST"]
 
 
 def test_a_sites_own_words_count_as_the_site_says(meant, counted):
@@ -40,7 +40,7 @@ def test_a_sites_own_words_count_as_the_site_says(meant, counted):
     site = meant(body_parts=words)
     assert site.objection(replace(WRIST, body_part="THORAX")) is Reason.OTHER_BODY_PART
     assert site.objection(replace(WRIST, body_part="HANDGELENK")) is None
-    assert counted == ["refused_body_part CHEST"]
+    assert counted == ["CHEST"]
 
 
 def test_a_site_may_only_mean_defined_terms():

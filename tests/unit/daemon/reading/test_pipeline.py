@@ -11,6 +11,7 @@ import pytest
 
 from daemon.clock import Chronometer, utc_now
 from daemon.errors import Unavailable
+from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
@@ -20,8 +21,9 @@ from daemon.reading.device.guard import Offline
 from daemon.reading.device.sessions import NetworkOutput
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.worker import Worker
-from daemon.records import Arrival
+from daemon.records import Arrival, Reported
 from daemon.settings import Reading
+from daemon.signals import Signal
 from model.package import write_package
 from tests.support import opening, phantoms
 from tests.support.fakes import FrozenClock
@@ -80,7 +82,7 @@ class Site:
     def _report(self, reading, withdrawal):
         self.during_report(reading)
         self.reported.append(reading.study_uid)
-        return []
+        return Reported()
 
     def add(self, picture, first=0, studies=STUDIES):
         before = utc_now() - timedelta(minutes=1)
@@ -229,7 +231,8 @@ def test_without_a_device_studies_are_answered_and_kept_for_a_replay(site):
     assert {(one.state, one.category, one.reason) for one in states} == {
         ("done", "not analysed", "model offline")
     }
-    assert site.ledger.counters()["alert_model_offline"] == STUDIES
+    [alert] = standing_alerts(site.ledger)
+    assert (alert.signal, alert.number) == (Signal.MODEL_OFFLINE, STUDIES)
     assert len(site.reported) == STUDIES
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from daemon.dicom.parse import read_header
 from daemon.errors import Unavailable
+from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
@@ -16,8 +17,9 @@ from daemon.reading.device.sessions import NetworkOutput
 from daemon.reading.refused import NotReadable
 from daemon.reading.sandbox import Decoders
 from daemon.reading.worker import Worker
-from daemon.records import Arrival, Category, Instance, Job, Reason
+from daemon.records import Arrival, Category, Instance, Job, Reason, Reported
 from daemon.settings import Reading
+from daemon.signals import Signal
 from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
 from model.pixels import CONTRACT_VERSION, PixelProfile
 from tests.support import opening, phantoms
@@ -305,7 +307,7 @@ def worker(queue, made_reader, report, at=NOW):
 
 
 def test_a_turn_settles_one_job_and_says_so(tmp_path, package, queue):
-    one = worker(queue, reader(package, tmp_path), lambda _reading, _sources: [])
+    one = worker(queue, reader(package, tmp_path), lambda _reading, _sources: Reported())
     assert one.turn() is True
     assert one.turn() is False
     [state] = study_states(queue.ledger)
@@ -322,6 +324,8 @@ def test_a_failing_study_is_tried_again_then_quarantined_with_an_outcome(tmp_pat
     assert worker(queue, made, fails, NOW + timedelta(seconds=10)).turn() is True
     [state] = study_states(queue.ledger)
     assert (state.state, state.reason) == ("quarantined", "analysis failed repeatedly")
+    alerts = [one.signal for one in standing_alerts(queue.ledger)]
+    assert alerts == [Signal.STUDY_QUARANTINED, Signal.NO_REPORT]
 
 
 def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queue):
@@ -329,6 +333,6 @@ def test_a_job_that_killed_its_workers_is_not_read_again(tmp_path, package, queu
         queue.claim("w", NOW + timedelta(minutes=minute), timedelta(seconds=60))
         Leases(queue.ledger).expire(Leases(queue.ledger).running())
     later = NOW + timedelta(minutes=5)
-    worker(queue, reader(package, tmp_path), lambda _r, _s: [], later).turn()
+    worker(queue, reader(package, tmp_path), lambda _r, _s: Reported(), later).turn()
     [state] = study_states(queue.ledger)
     assert state.reason == "analysis failed repeatedly"

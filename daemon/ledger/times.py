@@ -1,14 +1,12 @@
-"""Types of columns that both databases store alike."""
+"""Points in time as the ledger keeps them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Integer
+from sqlalchemy import BigInteger, Dialect
 from sqlalchemy.types import TypeDecorator
 from typing_extensions import override
 
-KEY = BigInteger().with_variant(Integer, "sqlite")
-"""Of primary keys."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
