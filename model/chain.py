@@ -9,7 +9,7 @@ images of some views: found landmarks, a crop around them, the mean of its membe
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -130,6 +130,11 @@ class ChainPackage:
     def graphs(self) -> "dict[str, ModelPackage | LandmarkPackage]":
         """All stages."""
         return {**self.localisers, **self.classifiers}
+
+    def with_findings(self, findings: tuple[FindingSpec, ...]) -> "ChainPackage":
+        """Return it with other operating points."""
+        changed = self.manifest.model_copy(update={"findings": findings})
+        return replace(self, manifest=changed)
 
 
 AnyPackage = ModelPackage | ChainPackage

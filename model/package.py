@@ -10,7 +10,7 @@ has a gate, ``gate`` [batch] (logit that the image shows the expected body part)
 outputs are listed under ``maps``; inputs and outputs are float32 in every precision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -147,6 +147,16 @@ class ModelPackage:
     def graph(self) -> Path:
         """Path of the ONNX file."""
         return self.folder / GRAPH_FILE
+
+    @property
+    def graphs(self) -> "dict[str, ModelPackage]":
+        """Its only graph, which has no name."""
+        return {"": self}
+
+    def with_findings(self, findings: tuple[FindingSpec, ...]) -> "ModelPackage":
+        """Return it with other operating points."""
+        changed = self.manifest.model_copy(update={"findings": findings})
+        return replace(self, manifest=changed)
 
 
 def load_package(folder: Path) -> ModelPackage:

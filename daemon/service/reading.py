@@ -1,11 +1,13 @@
 """What reads: the models, their devices, the decoders, the worker and its threads."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from daemon import outcome
 from daemon.assembly.route import models_for
 from daemon.assembly.sweep import Route
 from daemon.clock import Chronometer
@@ -13,20 +15,21 @@ from daemon.errors import Misconfigured
 from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.reading.device.guard import Guard
+from daemon.reading.analysis.by_view import analysis_of
+from daemon.reading.device.opening import Networks, open_networks
 from daemon.reading.flags import flag_of, flags_of
 from daemon.reading.meant import Meant
 from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
-from daemon.reading.wiring import build_guard, open_package, openers
 from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
 from daemon.records import ResultFile, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
-from daemon.settings import Model, Place, Settings
-from model.package import ModelPackage
+from daemon.settings import Model, Place, Reading, Settings, resolve
+from model.chain import AnyPackage, load
+from model.package import PackageError
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ OUT_OF_SERVICE = "alert_model_out_of_service"
 """Counter in the ledger: starts at which a model could not be used."""
 _NAME_LENGTH = 64
 """Of a worker, in the ledger."""
+_MOST_OPENERS = 4
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,34 @@ class Opened:
     """A model of the settings, and its package where that can be used."""
 
     model: Model
-    package: ModelPackage | None
+    package: AnyPackage | None
 
     def recipe(self, settings: Settings) -> str:
         """Name how it reads a study: another package or other settings make another job."""
         package = self.package.digest[:47] if self.package is not None else "out of service"
         return f"{package}-{settings.results_digest(self.model)}"
+
+
+def open_package(model: Model, settings_file: Path) -> AnyPackage:
+    """Load a model's package, judged by the site's operating points.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be used, or does not know a finding of the settings; the message says why.
+    """
+    try:
+        package = load(resolve(settings_file, model.package))
+        findings = outcome.at_site(package.manifest.findings, model.operating_points)
+    except (PackageError, Misconfigured) as error:
+        raise Misconfigured(f"model {model.name}: {error}") from error
+    return package.with_findings(findings)
+
+
+def package_name(model: Model, settings_file: Path) -> str:
+    """Return name and version of a model's package; see `open_package`."""
+    manifest = open_package(model, settings_file).manifest
+    return f"{manifest.name} {manifest.version}"
 
 
 def open_models(settings: Settings, settings_file: Path) -> list[Opened]:
@@ -101,13 +127,13 @@ def build_reading(
     for flag in flags_of(ledger.counters(), which):  # models may have gone since it was set
         ledger.set_flag(flag, on=False)
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
-    number = openers(settings.reading)
+    number = _openers(settings.reading)
     decoders = Decoders(settings.reading, number)
-    guards = _guards(settings, models, ledger, name)
+    networks = _networks(settings, models, ledger, name)
     readers = {
-        one.model.name: _reader(settings, place, one.model, guards[one.model.name], decoders)
-        for one in models
-        if one.model.name in guards
+        one.name: _reader(settings, place, one, networks[one.name], ledger, decoders)
+        for one in settings.models
+        if one.name in networks
     }
     reporters = {
         one.name: Reporter(
@@ -127,15 +153,15 @@ def build_reading(
         clock=clock,
         settled=settled,
     )
-    batch_size = partial(_largest_batch, list(guards.values()))
+    batch_size = partial(_largest_batch, list(networks.values()))
     return Pipeline(worker, number, batch_size), decoders
 
 
-def _guards(
+def _networks(
     settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str
-) -> dict[str, Guard]:
+) -> dict[str, Networks]:
     """Load every package that can be used; say which models are out of service."""
-    guards: dict[str, Guard] = {}
+    opened: dict[str, Networks] = {}
     problems: list[str] = []
     for one in models:
         name, package = one.model.name, one.package
@@ -144,26 +170,31 @@ def _guards(
         who = worker if len(models) == 1 else f"{name} {worker}"[:_NAME_LENGTH]
         if package is not None:
             try:
-                guards[name] = build_guard(reading, package, ledger, who)
+                opened[name] = open_networks(reading, package, ledger, who)
             except Misconfigured as error:
                 problems.append(f"model {name}: {error}")
-        if is_out := name not in guards:
+        if is_out := name not in opened:
             ledger.count(OUT_OF_SERVICE)
         ledger.set_flag(flag_of("degraded", f"model {name} out of service", worker), on=is_out)
-    if not guards:
+    if not opened:
         raise Misconfigured("\n".join(problems))
     for words in problems:
         logger.error("out of service: %s", words)
-    return guards
+    return opened
 
 
 def _reader(
-    settings: Settings, place: Place, model: Model, guard: Guard, decoders: Decoders
+    settings: Settings,
+    place: Place,
+    model: Model,
+    networks: Networks,
+    ledger: Ledger,
+    decoders: Decoders,
 ) -> Reader:
-    route, package = router(settings), guard.package
+    route, package = router(settings), networks.package
     return Reader(
         package=package,
-        network=guard,
+        analysis=analysis_of(networks),
         spool=place.spool,
         settings_digest=settings.results_digest(model),
         decode=decoders.decode,
@@ -171,7 +202,7 @@ def _reader(
         meant=Meant(
             package.manifest,
             settings.reading,
-            guard.ledger.count,
+            ledger.count,
             lambda header, calling_ae: model.name in route(header, calling_ae),
         ),
         site_points=model.operating_points,
@@ -185,5 +216,10 @@ def _report(reporters: dict[str, Reporter], otherwise: Reporter) -> Report:
     return report
 
 
-def _largest_batch(guards: Sequence[Guard]) -> int:
-    return max(one.batch_size for one in guards)
+def _largest_batch(networks: Sequence[Networks]) -> int:
+    return max(one.batch_size for one in networks)
+
+
+def _openers(settings: Reading) -> int:
+    """Return how many images are decoded at the same time."""
+    return settings.decoders or min(len(os.sched_getaffinity(0)), _MOST_OPENERS)

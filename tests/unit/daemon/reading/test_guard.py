@@ -12,8 +12,9 @@ from daemon.__main__ import app
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.reading.device.guard import Guard, Offline
+from daemon.reading.device.outputs import PREDICTED
 from daemon.reading.device.providers import CPU, CUDA
-from daemon.reading.device.sessions import PREDICTED, Session
+from daemon.reading.device.sessions import Session
 from daemon.reading.flags import split_flags
 from daemon.settings import Reading
 from model.package import write_package
