@@ -21,10 +21,10 @@ class Output(Protocol):
     def images(self) -> int:
         """How many images were answered."""
 
-    def of_golden(self) -> tuple[NDArray[np.float64], str]:
+    def of_golden(self, *, gated: bool) -> tuple[NDArray[np.float64], str]:
         """Return the numbers that a golden answer fixes, of the first image; and how many of what.
 
-        The words are in the plural, such as "2 classes".
+        `gated` says whether it fixes the gate. The words are such as "2 classes".
         """
 
 
@@ -49,9 +49,9 @@ class NetworkOutput:
         """How many images were answered."""
         return len(self.logits)
 
-    def of_golden(self) -> tuple[NDArray[np.float64], str]:
-        """Return logits and gate of the first image."""
-        gate = np.empty(0) if self.gate is None else np.atleast_1d(self.gate)[:1].ravel()
+    def of_golden(self, *, gated: bool) -> tuple[NDArray[np.float64], str]:
+        """Return the first image's logits, and its gate where there is one and it counts."""
+        gate = self.gate[:1].ravel() if gated and self.gate is not None else np.empty(0)
         numbers = np.concatenate([self.logits[0], gate]).astype(np.float64)
         return numbers, f"{len(self.logits[0])} classes"
 
@@ -70,7 +70,7 @@ class LandmarkOutput:
         """How many images were answered."""
         return len(self.found)
 
-    def of_golden(self) -> tuple[NDArray[np.float64], str]:
+    def of_golden(self, *, gated: bool) -> tuple[NDArray[np.float64], str]:
         """Return the places of the first image, of heat maps their centres of mass."""
         first = self.found[0]
         places = centres_of_mass(first) if first.ndim > 2 else first  # noqa: PLR2004 - a list of xy

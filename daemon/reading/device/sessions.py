@@ -198,7 +198,7 @@ def check_golden(network: Runs[Output], package: Graph) -> None:
     except Unavailable as error:
         raise Misconfigured(f"{where} is not answered: {error}") from error
     expected, tolerance, count = _stored(package)
-    found, answered = output.of_golden()
+    found, answered = output.of_golden(gated=expected.size > count)
     if found.shape != expected.shape:
         raise Misconfigured(f"{where} is answered with {answered}, the manifest names {count}")
     difference = float(np.abs(found - expected).max())
