@@ -5,13 +5,16 @@ import shutil
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import highdicom
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.uid import Comprehensive3DSRStorage
+from typer.testing import CliRunner
 
+from daemon.__main__ import app
 from daemon.dicom.parse import read_header
 from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
@@ -26,7 +29,7 @@ from model.chain import write_chain
 from model.package import MANIFEST_FILE
 from tests.support.chains import CROP, NOTCH_MM, Phantom, classifier, described, localiser
 from tests.support.fakes import Archive
-from tests.support.node import model_block, running_daemon
+from tests.support.node import model_block, running_daemon, settings_text
 from tests.support.objects import Exam, Patient, dx, save
 from tests.support.opening import decode_here, describe_here
 from tests.support.tools import storescu
@@ -324,3 +327,17 @@ def test_a_stage_with_another_golden_answer_is_refused_in_words(tmp_path, stages
         pytest.raises(Misconfigured, match=words),
     ):
         open_networks(settings, package, ledger, "w")
+
+
+def test_bench_and_check_know_a_chain(tmp_path, stages):
+    package = chain(tmp_path, stages, [{"members": ["one"], **LOCALISED}]).folder
+    file = tmp_path / "settings.toml"
+    sections = {"models": [model_block(package)], "reading": {"provider": "cpu", "threads": 1}}
+    file.write_text(settings_text(sections, [SimpleNamespace(ae_title="PACS", port=4242)]))
+    plot = ["--quick", "--plot", str(tmp_path / "curve.png")]
+    measured = CliRunner().invoke(app, ["bench", *plot, "--config", str(file)])
+    assert measured.exit_code == 0, measured.output
+    assert all(f"{name} 1 on CPU" in measured.output for name in ("find", "one"))
+    assert (tmp_path / "curve-find.png").exists()
+    checked = CliRunner().invoke(app, ["check", "--config", str(file)])
+    assert "drawn-chain 1, verified" in checked.output
