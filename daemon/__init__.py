@@ -40,6 +40,7 @@ held, released : a study that waits for a person, and one that a person let go.
 radiograph : one decoded image with the attributes that matter.
 score : calibrated probability in [0, 1] for one finding on one image.
 evidence : the map that shows where a score came from (Grad-CAM).
+stage, chain : one network of a package, and how several work together on an image.
 reading : all scores and evidence of one radiograph, or of one study.
 outcome : positive, doubt, negative, or not analysed with its reason.
 result : a DICOM object made from a reading (SR or SC).

@@ -1,12 +1,16 @@
 """The outcome rules: from scores to exactly one category, for a finding, an image and a study."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from daemon.errors import Misconfigured
 from daemon.reasons import worst as worst
-from daemon.records import Category, FindingScore, ImageReading, Reason
+from daemon.records import Category, FindingScore, ImageReading, Note, Reason
 from daemon.settings import OperatingPoints
+from model.chain import Fusion
 from model.package import FindingSpec
+from model.pipeline import fuse
 
 _REASONS_BY_WEIGHT = (
     Reason.IDENTITY_CONFLICT,
@@ -19,9 +23,13 @@ _REASONS_BY_WEIGHT = (
     Reason.ON_ANOTHER_HOST,
     Reason.UNREADABLE,
     Reason.TOO_LARGE,
+    Reason.LANDMARKS_MISSING,
+    Reason.REGION_OUTSIDE,
+    Reason.NO_SPACING,
     Reason.FOR_PROCESSING,
     Reason.AGE_OUT_OF_RANGE,
     Reason.OTHER_BODY_PART,
+    Reason.VIEW_NOT_READ,
     Reason.NO_MODEL,
     Reason.NOT_ASKED,
     Reason.QUALITY_CONTROL,
@@ -79,6 +87,48 @@ def _with_points(spec: FindingSpec, points: OperatingPoints | None) -> FindingSp
             f"operating_points: {spec.name}: high_sensitivity must not exceed high_specificity"
         )
     return spec.model_copy(update=values)
+
+
+def fused(images: Sequence[ImageReading], fusion: Fusion) -> list[ImageReading]:
+    """Give all views of one side that are fused one score for each finding, and judge it.
+
+    Images whose headers state no side count as one side. A side of which one view only was analysed
+    keeps that view's scores.
+    """
+    made = list(images)
+    sides: dict[str | None, list[int]] = defaultdict(list)
+    for place, image in enumerate(images):
+        if image.scores and image.header is not None and image.header.view in fusion.views:
+            sides[image.header.side].append(place)
+    for places in sides.values():
+        if len({_view_of(images[place]) for place in places}) > 1:
+            together = [images[place] for place in places]
+            for place in places:
+                made[place] = _together(images[place], together, fusion)
+    return made
+
+
+def _view_of(image: ImageReading) -> str:
+    return (image.header.view if image.header is not None else None) or ""
+
+
+def _together(image: ImageReading, others: Sequence[ImageReading], fusion: Fusion) -> ImageReading:
+    """Return an image of several with the scores of all of them."""
+    scores = []
+    for own in image.scores:
+        views: dict[str, list[float]] = defaultdict(list)
+        for other in others:
+            found = [one.probability for one in other.scores if one.finding == own.finding]
+            views[_view_of(other)] += found
+        score = fuse(views, fusion.rule)
+        category = categorise(score, own.high_sensitivity, own.high_specificity)
+        scores.append(replace(own, probability=score, category=category, alone=own.probability))
+    return replace(
+        image,
+        category=worst([score.category for score in scores]),
+        scores=tuple(scores),
+        notes=(*image.notes, Note.VIEWS_FUSED),
+    )
 
 
 def of_study(images: Sequence[ImageReading]) -> tuple[Category, Reason | None]:

@@ -16,6 +16,7 @@ from daemon.reasons import Note as Note
 from daemon.reasons import Reason as Reason
 from daemon.settings import OperatingPoints
 from daemon.signals import Tally
+from model.cropping import CropPlacement
 from model.pixels import Placement, Radiograph
 
 
@@ -166,7 +167,8 @@ class Job:
 class FindingScore:
     """One finding on one image: the calibrated score and what it was judged by.
 
-    `probability`, `high_sensitivity` and `high_specificity` lie in [0, 1].
+    `probability`, `high_sensitivity` and `high_specificity` lie in [0, 1]. Where the scores of
+    several views were fused, `probability` is that of all, and `alone` that of this image.
     """
 
     finding: str
@@ -174,6 +176,7 @@ class FindingScore:
     category: Category
     high_sensitivity: float
     high_specificity: float
+    alone: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +194,9 @@ class ImageReading:
         Empty when not analysed.
     evidence : mapping finding -> float32 array (h, w)
         Grad-CAM over the square network input, >= 0, not normalised.
-    radiograph, placement : Radiograph, Placement or None
-        The decoded image and where it lies in the network input; None when it was not decoded.
+    radiograph, placement : Radiograph, Placement or CropPlacement, or None
+        The decoded image and where it and the network input lie in each other; None when it was
+        not decoded.
     input_size : int
         Side of the network input, pixels; 0 when nothing was decoded.
     header : Header
@@ -201,6 +205,8 @@ class ImageReading:
         How its stored values became grey values; None when it was not decoded.
     notes : tuple of Note
         What a reader must know of how it was read.
+    landmarks : mapping name -> (x, y)
+        What a localiser found, in source pixels from the outer corner of the first one.
     """
 
     sop_instance_uid: str
@@ -209,11 +215,12 @@ class ImageReading:
     scores: tuple[FindingScore, ...] = ()
     evidence: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     radiograph: Radiograph | None = None
-    placement: Placement | None = None
+    placement: Placement | CropPlacement | None = None
     input_size: int = 0
     header: Header | None = None
     grey: Grey | None = None
     notes: tuple[Note, ...] = ()
+    landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

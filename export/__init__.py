@@ -1,6 +1,7 @@
 """Export: a checkpoint -> a model package that the daemon runs without torch.
 
 onnx            ``python -m export.onnx CHECKPOINT --out DIR``
+chain           ``python -m export.chain FILE.json --out DIR``: packages as stages of one
 wish            its options
 trace           a checkpoint to a package, step by step
 graph           network and gradient as one ONNX graph

@@ -10,7 +10,7 @@ has a gate, ``gate`` [batch] (logit that the image shows the expected body part)
 outputs are listed under ``maps``; inputs and outputs are float32 in every precision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from model.findings import FINDINGS, NO_FINDING
+from model.pipeline import Activation, activated
 from model.verified import (
     CARD_FILE,
     GRAPH_FILE,
@@ -105,7 +106,7 @@ class Manifest(Description):
     """All that the daemon must know of a network to use it, and to say what it used."""
 
     kind: Literal["findings"] = "findings"
-    activation: Literal["softmax", "sigmoid"]
+    activation: Activation
     classes: tuple[str, ...] = Field(min_length=1)
     findings: tuple[FindingSpec, ...] = Field(min_length=1)
     temperature: float = Field(gt=0, description="logits are divided by it before activation")
@@ -147,6 +148,16 @@ class ModelPackage:
         """Path of the ONNX file."""
         return self.folder / GRAPH_FILE
 
+    @property
+    def graphs(self) -> "dict[str, ModelPackage]":
+        """Its only graph, which has no name."""
+        return {"": self}
+
+    def with_findings(self, findings: tuple[FindingSpec, ...]) -> "ModelPackage":
+        """Return it with other operating points."""
+        changed = self.manifest.model_copy(update={"findings": findings})
+        return replace(self, manifest=changed)
+
 
 def load_package(folder: Path) -> ModelPackage:
     """Read a package and verify it down to the last bit of its graph.
@@ -185,8 +196,4 @@ def golden_input(size: int) -> NDArray[np.float32]:
 
 def probabilities(logits: NDArray[np.float32], manifest: Manifest) -> NDArray[np.float64]:
     """Turn logits [batch, classes] into calibrated probabilities of the same shape."""
-    scaled = logits.astype(np.float64) / manifest.temperature
-    if manifest.activation == "sigmoid":
-        return np.asarray(1.0 / (1.0 + np.exp(-scaled)))
-    shifted = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+    return activated(logits.astype(np.float64) / manifest.temperature, manifest.activation)

@@ -14,7 +14,7 @@ rescale slope and a linear window that clips nothing do not change the result.
 A manifest names `CONTRACT_VERSION`; a daemon of another version refuses the package.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -60,7 +60,7 @@ class Radiograph:
 class PixelProfile(BaseModel):
     """A named set of choices; it travels in the manifest of every model package.
 
-    ``letterbox`` is the only geometry of contract version 1.
+    ``letterbox`` is the only geometry of contract version 1; a crop is square and fills the input.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,10 +90,24 @@ class Placement:
 
     def to_source(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (x, y) points of the input, shape (n, 2), to source pixels, clipped to the image."""
+        return np.clip(self.unclipped(points), 0.0, [float(self.columns), float(self.rows)])
+
+    def unclipped(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (x, y) points of the input, shape (n, 2), to source pixels, also beyond the image."""
         scale = np.array([self.scale_x, self.scale_y])
         offset = np.array([self.offset_x, self.offset_y])
         mapped: NDArray[np.float64] = (points - offset) / scale
-        return np.clip(mapped, 0.0, [float(self.columns), float(self.rows)])
+        return mapped
+
+    def on_grid(self, rows: int, columns: int) -> "Placement":
+        """Return the same place in a source that was resampled to another grid."""
+        return replace(
+            self,
+            rows=rows,
+            columns=columns,
+            scale_x=self.scale_x * self.columns / columns,
+            scale_y=self.scale_y * self.rows / rows,
+        )
 
     def map_to_source(self, evidence: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         """Resample a map over the network input to the source image.
@@ -146,14 +160,9 @@ def to_unit(radiograph: Radiograph, profile: PixelProfile) -> tuple[NDArray[np.f
             (inner_columns, inner_rows), resample=Image.Resampling.BILINEAR
         )
     )
-    low, high = np.percentile(resized, [profile.low_percentile, profile.high_percentile])
-    if not high > low:
-        raise ValueError("the image has no contrast: its percentiles are all the same value")
     left, top = (profile.size - inner_columns) // 2, (profile.size - inner_rows) // 2
     unit = np.zeros((profile.size, profile.size), dtype=np.float32)
-    unit[top : top + inner_rows, left : left + inner_columns] = np.clip(
-        (resized - low) / (high - low), 0.0, 1.0
-    )
+    unit[top : top + inner_rows, left : left + inner_columns] = windowed(resized, resized, profile)
     placement = Placement(
         scale_x=inner_columns / columns,
         scale_y=inner_rows / rows,
@@ -163,6 +172,23 @@ def to_unit(radiograph: Radiograph, profile: PixelProfile) -> tuple[NDArray[np.f
         columns=columns,
     )
     return unit, placement
+
+
+def windowed(
+    picture: NDArray[np.float32], counted: NDArray[np.float32], profile: PixelProfile
+) -> NDArray[np.float32]:
+    """Step 3: stretch a picture to [0, 1] between two percentiles of the values that count.
+
+    Raises
+    ------
+    ValueError
+        They hold no contrast at all.
+    """
+    low, high = np.percentile(counted, [profile.low_percentile, profile.high_percentile])
+    if not high > low:
+        raise ValueError("the image has no contrast: its percentiles are all the same value")
+    stretched: NDArray[np.float32] = np.clip((picture - low) / (high - low), 0.0, 1.0)
+    return stretched.astype(np.float32)
 
 
 def normalise(unit: NDArray[np.float32], profile: PixelProfile) -> NDArray[np.float32]:

@@ -8,6 +8,8 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -20,12 +22,19 @@ GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "CARD.md"
 
-_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class PackageError(Exception):
     """The folder is no usable model package; the message says why and what to do."""
+
+    @classmethod
+    def of(cls, what: str, error: ValidationError) -> "PackageError":
+        """Say the first problem of a manifest in one line."""
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        return cls(f"{what}: {where}: {first['msg']}")
 
 
 class Record(BaseModel):
@@ -64,8 +73,8 @@ class Description(Record):
     network: str = Field(default="pim", description="kind, see model.networks.registry")
     precision: Precision = "fp32"
     batch: int | None = Field(default=None, ge=1, description="images a call; None: any number")
-    graph_sha256: _Sha256
-    external_data: dict[_PlainName, _Sha256] = Field(
+    graph_sha256: Sha256
+    external_data: dict[_PlainName, Sha256] = Field(
         default={}, description="files of weights beside the graph, with their sha256"
     )
     pixel_contract: int
@@ -77,6 +86,7 @@ class Description(Record):
 
 
 Described = TypeVar("Described", bound=Description)
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def read_verified(folder: Path, kind: type[Described]) -> tuple[Described, str]:
@@ -94,17 +104,12 @@ def read_verified(folder: Path, kind: type[Described]) -> tuple[Described, str]:
         Missing file, malformed manifest, other pixel contract, a digest that differs, or no parity
         results within their limits.
     """
+    manifest, manifest_digest = read_manifest(folder, kind)
+    files = {GRAPH_FILE: manifest.graph_sha256} | manifest.external_data
     try:
-        text = (folder / MANIFEST_FILE).read_bytes()
-        manifest = kind.model_validate_json(text)
-        files = {GRAPH_FILE: manifest.graph_sha256} | manifest.external_data
         wrong = [name for name, digest in files.items() if hash_file(folder / name) != digest]
     except OSError as error:
         raise PackageError(f"model package {folder}: {error.strerror}: {error.filename}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise PackageError(f"model package {folder}: {where}: {first['msg']}") from error
     if wrong:
         raise PackageError(
             f"model package {folder}: {wrong[0]} does not match the manifest's sha256; "
@@ -117,7 +122,30 @@ def read_verified(folder: Path, kind: type[Described]) -> tuple[Described, str]:
         )
     if found := faults(manifest.parity, manifest.precision):
         raise PackageError(f"model package {folder}: parity: {'; '.join(found)}; export it again")
-    return manifest, hashlib.sha256(text).hexdigest()
+    return manifest, manifest_digest
+
+
+def read_manifest(folder: Path, kind: type[AnyRecord]) -> tuple[AnyRecord, str]:
+    """Read a manifest alone; what it says of other files is not verified.
+
+    Returns
+    -------
+    manifest : AnyRecord
+    digest : str
+        sha256 of the manifest's file.
+
+    Raises
+    ------
+    PackageError
+        It is missing or malformed.
+    """
+    try:
+        text = (folder / MANIFEST_FILE).read_bytes()
+        return kind.model_validate_json(text), hashlib.sha256(text).hexdigest()
+    except OSError as error:
+        raise PackageError(f"model package {folder}: {error.strerror}: {error.filename}") from error
+    except ValidationError as error:
+        raise PackageError.of(f"model package {folder}", error) from error
 
 
 def write_verified(folder: Path, graph: Path, manifest: Description, card: str) -> str:
@@ -138,17 +166,30 @@ def write_verified(folder: Path, graph: Path, manifest: Description, card: str) 
     """
     if hash_file(graph) != manifest.graph_sha256:
         raise PackageError(f"{graph}: not the graph whose sha256 the manifest holds")
+    with replacing(folder) as beside:
+        shutil.copyfile(graph, beside / GRAPH_FILE)
+        for name in manifest.external_data:
+            shutil.copyfile(graph.parent / name, beside / name)
+        write_manifest(beside, manifest)
+        (beside / CARD_FILE).write_text(card, encoding="utf-8")
+        _, digest = read_verified(beside, type(manifest))
+    return digest
+
+
+def write_manifest(folder: Path, manifest: Record) -> None:
+    """Write a manifest into a folder."""
+    document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / MANIFEST_FILE).write_text(document + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give a folder beside the place; when all is in it, it takes the place, else it goes."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         beside.chmod(0o755)
-        shutil.copyfile(graph, beside / GRAPH_FILE)
-        for name in manifest.external_data:
-            shutil.copyfile(graph.parent / name, beside / name)
-        document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        (beside / MANIFEST_FILE).write_text(document + "\n", encoding="utf-8")
-        (beside / CARD_FILE).write_text(card, encoding="utf-8")
-        _, digest = read_verified(beside, type(manifest))
+        yield beside
         old = beside.with_name(f"{beside.name}-old")
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)  # left by a crash behind a package that stands
@@ -157,7 +198,6 @@ def write_verified(folder: Path, graph: Path, manifest: Description, card: str) 
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return digest
 
 
 def hash_file(path: Path) -> str:

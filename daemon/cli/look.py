@@ -72,10 +72,11 @@ def bench(
     """Measure a model package on this machine: images a second, latency, memory, load time."""
     settings = load(config)
     package = service.open_package(model_of(settings, model), config)
-    measured = benches.bench(package, settings.reading, quick=quick)
-    Console().print(measured.table())
-    if plot is not None:
-        measured.plot(plot)
+    for stage, graph in package.graphs.items():
+        measured = benches.bench(graph, settings.reading, quick=quick)
+        Console().print(measured.table())
+        if plot is not None:
+            measured.plot(plot.with_stem(f"{plot.stem}-{stage}") if stage else plot)
 
 
 @app.command()

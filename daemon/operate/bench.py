@@ -8,18 +8,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from daemon.clock import Stopwatch
 from daemon.operate.chart import Line, draw
+from daemon.reading.device.opening import open_session
 from daemon.reading.device.pace import BATCHES, Pace, at_batch
 from daemon.reading.device.providers import OutOfMemory
-from daemon.reading.device.sessions import Session
-from daemon.reading.wiring import open_session
+from daemon.reading.device.sessions import Graph, OnnxSession
 from daemon.settings import Reading
-from model.package import ModelPackage
 
 _REPETITIONS, _QUICK = 30, 5
 _QUICK_BATCHES = (1, 4, 8)
@@ -93,13 +93,13 @@ def latency_ms(pace: Pace) -> tuple[float, float]:
 
 
 def bench(
-    package: ModelPackage,
+    package: Graph,
     settings: Reading,
     *,
     quick: bool,
     stopwatch: Stopwatch = time.perf_counter,
 ) -> Bench:
-    """Load a package as the daemon would, and time it.
+    """Load a graph as the daemon would, and time it.
 
     Raises
     ------
@@ -119,7 +119,9 @@ def bench(
     )
 
 
-def _paces(session: Session, size: int, quick: bool, stopwatch: Stopwatch) -> Iterator[Pace]:
+def _paces(
+    session: OnnxSession[Any], size: int, quick: bool, stopwatch: Stopwatch
+) -> Iterator[Pace]:
     """Time growing batches, up to the last that fits into the device's memory."""
     batches = _QUICK_BATCHES if quick else BATCHES
     for batch in (session.fixed_batch,) if session.fixed_batch else batches:

@@ -8,6 +8,7 @@ from daemon.dicom.body_parts import contradicts
 from daemon.dicom.header import Header
 from daemon.records import Origin, Reason
 from daemon.settings import Reading
+from model.chain import ChainManifest
 from model.package import Manifest
 
 NOBODY = Origin()
@@ -25,7 +26,7 @@ class Meant:
 
     Attributes
     ----------
-    manifest : Manifest
+    manifest : Manifest or ChainManifest
     settings : Reading
     count : callable
         Counts an image by the term of BodyPartExamined that spoke against it.
@@ -33,7 +34,7 @@ class Meant:
         Tells by its header and its origin whether the model is asked of an image.
     """
 
-    manifest: Manifest
+    manifest: Manifest | ChainManifest
     settings: Reading
     count: Callable[[str], None]
     is_asked: Callable[[Header, Origin], bool] = always

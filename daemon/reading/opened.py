@@ -3,23 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from daemon.dicom.header import Header
-from daemon.reading.decoded import Decoded
+from daemon.reading.analysis.answer import Prepared
 from daemon.records import Category, ImageReading, Instance, Job, Reason
-from model.pixels import Placement
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """An image that is ready for the network."""
-
-    index: int
-    decoded: Decoded
-    tensor: NDArray[np.float32]
-    placement: Placement
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,19 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from daemon import outcome
 from daemon.dicom.agreement import disagreements
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.ledger.jobs.inputs import inputs_digest
 from daemon.logs import study_key
-from daemon.reading.device.sessions import Network, NetworkOutput
+from daemon.reading.analysis.answer import Analysis, Answer, Prepared
 from daemon.reading.meant import Meant
 from daemon.reading.opened import (
     OpenStudy,
-    Prepared,
     has_presentation,
     named,
     not_analysed,
@@ -36,8 +33,7 @@ from daemon.records import (
     StudyReading,
 )
 from daemon.settings import OperatingPoints
-from model.package import Manifest, ModelPackage, probabilities
-from model.pixels import prepare
+from model.chain import AnyPackage, ChainManifest
 
 logger = logging.getLogger(__name__)
 
@@ -51,14 +47,14 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """One model package on one device, reading studies from the spool.
+    """One model package on its devices, reading studies from the spool.
 
     `open` may run in several threads at once, `infer` in one. `site_points` are the operating
     points that the site has set in place of the package's.
     """
 
-    package: ModelPackage
-    network: Network
+    package: AnyPackage
+    analysis: Analysis
     spool: Path
     settings_digest: str
     decode: Decode
@@ -75,7 +71,7 @@ class Reader:
             version=manifest.version,
             digest=self.package.digest,
             calibration=manifest.calibration,
-            provider=self.network.provider,
+            provider=self.analysis.provider,
         )
 
     def read(self, job: Job, now: datetime) -> StudyReading:
@@ -139,10 +135,10 @@ class Reader:
         every = [(study, prepared) for study in studies for prepared in study.ready]
         for start in range(0, len(every), _TOGETHER):
             some = every[start : start + _TOGETHER]
-            outputs = self._run([prepared for _, prepared in some])
-            for row, (study, prepared) in enumerate(some):
+            answers = self.analysis.run([prepared for _, prepared in some])
+            for (study, prepared), answer in zip(some, answers, strict=True):
                 unread = study.images[prepared.index]
-                study.images[prepared.index] = self._image(unread, prepared, outputs, row)
+                study.images[prepared.index] = self._image(unread, prepared, answer)
         return [self._judged(study, now) for study in studies]
 
     def unread(
@@ -201,14 +197,12 @@ class Reader:
                 raise NotReadable(reason, reason.value)
             if header.for_processing and has_presentation(opened, header):
                 raise NotReadable(Reason.PRESENTATION_READ, Reason.PRESENTATION_READ.value)
-        decoded = self.decode(self.spool / instance.file)
-        try:
-            tensor, placement = prepare(decoded.radiograph, self.package.manifest.pixels)
-        except ValueError as error:
-            raise NotReadable(Reason.UNREADABLE, str(error)) from error
-        return Prepared(index, decoded, tensor, placement)
+        return self.analysis.prepare(index, self.decode(self.spool / instance.file), header)
 
     def _judged(self, study: OpenStudy, now: datetime) -> StudyReading:
+        manifest = self.package.manifest
+        if isinstance(manifest, ChainManifest) and manifest.fusion is not None:
+            study.images[:] = outcome.fused(study.images, manifest.fusion)
         return self._study(study, now, outcome.of_study(study.images))
 
     def _study(
@@ -230,61 +224,26 @@ class Reader:
             site_points=self.site_points,
         )
 
-    def _run(self, ready: Sequence[Prepared]) -> dict[str, NetworkOutput]:
-        """Run the network until every finding has its evidence.
-
-        The target class decides whose evidence it is; some graphs give all of it at once.
-        """
-        batch = np.stack([prepared.tensor for prepared in ready])
-        outputs: dict[str, NetworkOutput] = {}
-        for index, spec in enumerate(self.package.manifest.findings):
-            first = next(iter(outputs.values()), None)
-            if first is not None and first.finding_cams is not None:
-                outputs[spec.name] = replace(first, cam=first.finding_cams[:, index])
-            else:
-                outputs[spec.name] = self.network.run(batch, np.full(len(ready), spec.class_index))
-        return outputs
-
-    def _image(
-        self,
-        unread: ImageReading,
-        prepared: Prepared,
-        outputs: dict[str, NetworkOutput],
-        row: int,
-    ) -> ImageReading:
-        manifest = self.package.manifest
-        first = next(iter(outputs.values()))
+    def _image(self, unread: ImageReading, prepared: Prepared, answer: Answer) -> ImageReading:
         seen = replace(
             unread,
-            reason=Reason.OTHER_BODY_PART,
+            reason=answer.reason,
             radiograph=prepared.decoded.radiograph,
-            placement=prepared.placement,
-            input_size=manifest.pixels.size,
+            placement=answer.placement,
+            input_size=answer.size,
             grey=prepared.decoded.grey,
             notes=prepared.decoded.notes,
+            landmarks=answer.landmarks,
         )
-        if not _passes_gate(first, row, manifest):
+        if answer.reason is not None:
             return seen
-        chances = probabilities(first.logits[row : row + 1], manifest)[0]
-        if not np.isfinite(chances).all():
-            return replace(seen, reason=Reason.UNREADABLE)
         scores = tuple(
-            outcome.judge(spec, float(chances[spec.class_index])) for spec in manifest.findings
+            outcome.judge(spec, float(answer.probabilities[spec.class_index]))
+            for spec in self.package.manifest.findings
         )
-        return replace(
-            seen,
-            category=outcome.worst([score.category for score in scores]),
-            reason=None,
-            scores=scores,
-            evidence={name: output.cam[row] for name, output in outputs.items()},
-        )
+        category = outcome.worst([score.category for score in scores])
+        return replace(seen, category=category, scores=scores, evidence=answer.evidence)
 
 
 def _context(job: Job) -> dict[str, object]:
     return {"study": study_key(job.study_uid), "job": job.job_id, "attempt": job.attempt}
-
-
-def _passes_gate(output: NetworkOutput, row: int, manifest: Manifest) -> bool:
-    if manifest.gate is None or output.gate is None:
-        return True
-    return bool(1.0 / (1.0 + np.exp(-float(output.gate[row]))) >= manifest.gate.threshold)

@@ -1,6 +1,6 @@
 """Where on the image the evidence lies: the box that is drawn, and coded in the report."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +60,7 @@ def evidence_on_source(
     if longest is not None:
         shrink = min(1.0, longest / max(place.rows, place.columns))
         rows, columns = max(1, round(place.rows * shrink)), max(1, round(place.columns * shrink))
-        place = replace(
-            place,
-            rows=rows,
-            columns=columns,
-            scale_x=place.scale_x * place.columns / columns,
-            scale_y=place.scale_y * place.rows / rows,
-        )
+        place = place.on_grid(rows, columns)
     on_source = place.map_to_source(evidence, image.input_size)
     highest = float(on_source.max())
     if highest <= np.finfo(np.float32).eps:

@@ -1,11 +1,13 @@
 """What reads: the models, their devices, the decoders, the worker and its threads."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from daemon import outcome
 from daemon.assembly.route import models_for
 from daemon.assembly.sweep import Route
 from daemon.clock import Chronometer
@@ -14,25 +16,27 @@ from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.notes import Noted, Notes
-from daemon.reading.device.guard import Guard
+from daemon.reading.analysis.by_view import analysis_of
+from daemon.reading.device.opening import Networks, open_networks
 from daemon.reading.meant import Meant
 from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
-from daemon.reading.wiring import build_guard, open_package, openers
 from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
 from daemon.records import Reported, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
-from daemon.settings import Model, Place, Settings
+from daemon.settings import Model, Place, Reading, Settings, resolve
 from daemon.signals import Kind, Signal
-from model.package import ModelPackage
+from model.chain import AnyPackage, load
+from model.package import PackageError
 
 logger = logging.getLogger(__name__)
 
 _NAME_LENGTH = 64
 """Of a worker, in the ledger."""
+_MOST_OPENERS = 4
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,35 @@ class Opened:
     """A model of the settings, and its package where there is one that can be used."""
 
     model: Model
-    package: ModelPackage | None
+    package: AnyPackage | None
 
     def recipe(self, settings: Settings) -> str:
         """Name how it reads a study: another package or other settings make another job."""
         otherwise = "held" if self.model.hold else "out of service"
         package = otherwise if self.package is None else self.package.digest[:47]
         return f"{package}-{settings.results_digest(self.model)}"
+
+
+def open_package(model: Model, settings_file: Path) -> AnyPackage:
+    """Load a model's package, judged by the site's operating points.
+
+    Raises
+    ------
+    Misconfigured
+        It cannot be used, or does not know a finding of the settings; the message says why.
+    """
+    try:
+        package = load(resolve(settings_file, model.package))
+        findings = outcome.at_site(package.manifest.findings, model.operating_points)
+    except (PackageError, Misconfigured) as error:
+        raise Misconfigured(f"model {model.name}: {error}") from error
+    return package.with_findings(findings)
+
+
+def package_name(model: Model, settings_file: Path) -> str:
+    """Return name and version of a model's package; see `open_package`."""
+    manifest = open_package(model, settings_file).manifest
+    return f"{manifest.name} {manifest.version}"
 
 
 def open_models(settings: Settings, settings_file: Path) -> list[Opened]:
@@ -102,13 +128,13 @@ def build_reading(
     flags = [one for one in Signal if one.kind is Kind.FLAG]
     Notes(ledger).forget(flags, which)  # models may have gone since they were set
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
-    number = openers(settings.reading)
+    number = _openers(settings.reading)
     decoders = Decoders(settings.reading, number)
-    guards = _guards(settings, models, ledger, name, clock)
+    networks = _networks(settings, models, ledger, name, clock)
     readers = {
-        one.model.name: _reader(settings, place, one.model, guards[one.model.name], decoders)
-        for one in models
-        if one.model.name in guards
+        one.name: _reader(settings, place, one, networks[one.name], ledger, decoders)
+        for one in settings.models
+        if one.name in networks
     }
     reporters = {
         one.name: Reporter(settings.report_of(one), settings.every_destination(), place.outbox)
@@ -130,15 +156,15 @@ def build_reading(
         clock=clock,
         settled=settled,
     )
-    batch_size = partial(_largest_batch, list(guards.values()))
+    batch_size = partial(_largest_batch, list(networks.values()))
     return Pipeline(worker, number, batch_size), decoders
 
 
-def _guards(
+def _networks(
     settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str, clock: Chronometer
-) -> dict[str, Guard]:
+) -> dict[str, Networks]:
     """Load every package that can be used; say which models are out of service."""
-    guards: dict[str, Guard] = {}
+    opened: dict[str, Networks] = {}
     problems: list[str] = []
     for one in (one for one in models if not one.model.hold):
         name, package = one.model.name, one.package
@@ -146,25 +172,30 @@ def _guards(
         reading = settings.reading.model_copy(update={"provider": provider})
         if package is not None:
             try:
-                guards[name] = build_guard(reading, package, ledger, worker, name)
+                opened[name] = open_networks(reading, package, ledger, worker, name)
             except Misconfigured as error:
                 problems.append(f"model {name}: {error}")
-        if name not in guards:
+        if name not in opened:
             Notes(ledger).set(Noted(Signal.OUT_OF_SERVICE, clock(), name, worker))
-    if not guards:
+    if not opened:
         raise Misconfigured("\n".join(problems))
     for words in problems:
         logger.error("out of service: %s", words)
-    return guards
+    return opened
 
 
 def _reader(
-    settings: Settings, place: Place, model: Model, guard: Guard, decoders: Decoders
+    settings: Settings,
+    place: Place,
+    model: Model,
+    networks: Networks,
+    ledger: Ledger,
+    decoders: Decoders,
 ) -> Reader:
-    route, package = router(settings), guard.package
+    route, package = router(settings), networks.package
     return Reader(
         package=package,
-        network=guard,
+        analysis=analysis_of(networks),
         spool=place.spool,
         settings_digest=settings.results_digest(model),
         decode=decoders.decode,
@@ -172,7 +203,7 @@ def _reader(
         meant=Meant(
             package.manifest,
             settings.reading,
-            lambda term: guard.ledger.count(Signal.REFUSED_BODY_PART, label=term),
+            lambda term: ledger.count(Signal.REFUSED_BODY_PART, label=term),
             lambda header, origin: model.name in route(header, origin),
         ),
         site_points=model.operating_points,
@@ -186,5 +217,10 @@ def _report(reporters: dict[str, Reporter], otherwise: Reporter) -> Report:
     return report
 
 
-def _largest_batch(guards: Sequence[Guard]) -> int:
-    return max(one.batch_size for one in guards)
+def _largest_batch(networks: Sequence[Networks]) -> int:
+    return max(one.batch_size for one in networks)
+
+
+def _openers(settings: Reading) -> int:
+    """Return how many images are decoded at the same time."""
+    return settings.decoders or min(len(os.sched_getaffinity(0)), _MOST_OPENERS)

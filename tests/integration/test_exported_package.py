@@ -11,8 +11,8 @@ import torch
 from daemon.ledger.ledger import Ledger
 from daemon.operate.bench import bench
 from daemon.reading.decoding.film import decode
+from daemon.reading.device.opening import build_guard
 from daemon.reading.device.sessions import Session
-from daemon.reading.wiring import build_guard
 from daemon.records import Instance, Job
 from daemon.settings import Reading
 from export import onnx as export_onnx

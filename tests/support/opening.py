@@ -5,9 +5,10 @@ from pathlib import Path
 
 from daemon.dicom.header import Header
 from daemon.dicom.parse import read_header
+from daemon.reading.analysis.single import Single
 from daemon.reading.decoded import Decoded
 from daemon.reading.decoding.film import decode
-from daemon.reading.device.sessions import Network
+from daemon.reading.device.outputs import Network
 from daemon.reading.meant import Meant
 from daemon.reading.read import Reader
 from daemon.settings import Reading
@@ -33,7 +34,7 @@ def reader(package: ModelPackage, spool: Path, network: Network) -> Reader:
     """Return a reader over a spool; what it counts is forgotten."""
     return Reader(
         package=package,
-        network=network,
+        analysis=Single(package.manifest, network, package.manifest.findings),
         spool=spool,
         settings_digest="s",
         decode=decode_here,

@@ -13,7 +13,8 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,12 @@ from daemon.clock import Clock, Stopwatch, utc_now
 from daemon.errors import Misconfigured, Strained, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.notes import Noted, Notes
+from daemon.reading.device.outputs import Answers
 from daemon.reading.device.pace import BATCHES, Pace, curve, worthwhile
 from daemon.reading.device.providers import CPU, OutOfMemory
-from daemon.reading.device.sessions import NetworkOutput, Session, check_golden
+from daemon.reading.device.sessions import Graph, OnnxSession, check_golden
 from daemon.settings import Reading
 from daemon.signals import Signal
-from model.package import ModelPackage
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,12 @@ class Offline(Unavailable):
 
 
 @dataclass(eq=False)
-class Guard:
-    """A `Network` around another.
+class Guard(Generic[Answers]):
+    """A network around another.
 
     Attributes
     ----------
-    network : Session
+    network : OnnxSession
         The one in use; replaced when its device is lost.
     package, settings, ledger
     worker : str
@@ -66,12 +67,12 @@ class Guard:
         Nothing is read any more.
     """
 
-    network: Session
-    package: ModelPackage
+    network: OnnxSession[Answers]
+    package: Graph
     settings: Reading
     ledger: Ledger
     worker: str
-    on_cpu: Callable[[], Session]
+    on_cpu: Callable[[], OnnxSession[Answers]]
     fixed_batch: int | None = None
     stopwatch: Stopwatch = time.perf_counter
     model: str = ""
@@ -114,7 +115,7 @@ class Guard:
             self.network.device,
         )
 
-    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> NetworkOutput:
+    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> Answers:
         """Run any number of images, `batch_size` in each call.
 
         Raises
@@ -124,7 +125,7 @@ class Guard:
         Unavailable
             The call failed; the study is tried again later.
         """
-        parts: list[NetworkOutput] = []
+        parts: list[Answers] = []
         done = 0
         while done < len(images):
             if self.is_offline:
@@ -132,7 +133,7 @@ class Guard:
             piece = slice(done, done + self.batch_size)
             if (part := self._call(images[piece], targets[piece])) is not None:
                 parts.append(part)
-                done += len(part.logits)
+                done += part.images
         return parts[0] if len(parts) == 1 else _joined(parts)
 
     def degrade(self, why: Signal, *, degraded: bool = True) -> None:
@@ -147,9 +148,7 @@ class Guard:
         note = Noted(signal, self.clock(), self.model, self.worker, words)
         self._noted(lambda: Notes(self.ledger).set(note, is_so=is_so))
 
-    def _call(
-        self, images: NDArray[np.float32], targets: NDArray[np.int64]
-    ) -> NetworkOutput | None:
+    def _call(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> Answers | None:
         """Run one batch; None when it is to be tried otherwise at once."""
         start = self.stopwatch()
         try:
@@ -232,17 +231,12 @@ class Guard:
             logger.warning("not noted in the ledger: %s", error)
 
 
-def _joined(parts: Sequence[NetworkOutput]) -> NetworkOutput:
-    return NetworkOutput(
-        logits=np.concatenate([part.logits for part in parts]),
-        cam=np.concatenate([part.cam for part in parts]),
-        gate=_joined_if_there([part.gate for part in parts]),
-        finding_cams=_joined_if_there([part.finding_cams for part in parts]),
-    )
-
-
-def _joined_if_there(
-    arrays: Sequence[NDArray[np.float32] | None],
-) -> NDArray[np.float32] | None:
-    there = [array for array in arrays if array is not None]
-    return np.concatenate(there) if there else None
+def _joined(parts: Sequence[Answers]) -> Answers:
+    """Put the answers to several batches together, array by array."""
+    first = parts[0]
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name, array in vars(first).items()
+        if array is not None
+    }
+    return replace(first, **arrays)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from daemon.clock import Stopwatch
+from daemon.reading.device.outputs import PREDICTED, Output, Runs
 from daemon.reading.device.providers import OutOfMemory
-from daemon.reading.device.sessions import PREDICTED, Network
 from model.package import golden_input
 
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -36,7 +36,11 @@ class Pace:
 
 
 def at_batch(
-    network: Network, size: int, batch: int, stopwatch: Stopwatch, repetitions: int = _REPETITIONS
+    network: Runs[Output],
+    size: int,
+    batch: int,
+    stopwatch: Stopwatch,
+    repetitions: int = _REPETITIONS,
 ) -> Pace:
     """Time calls with one batch size, after one that does not count.
 
@@ -57,7 +61,7 @@ def at_batch(
 
 
 def curve(
-    network: Network,
+    network: Runs[Output],
     size: int,
     batches: Sequence[int] = BATCHES,
     stopwatch: Stopwatch = time.perf_counter,

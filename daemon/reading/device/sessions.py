@@ -5,16 +5,25 @@ session is used.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.reading.device.binding import create as create_bound
+from daemon.reading.device.outputs import (
+    PREDICTED,
+    Answers,
+    LandmarkOutput,
+    NetworkOutput,
+    Output,
+    Runs,
+)
 from daemon.reading.device.providers import (
     CPU,
     FAILURES,
@@ -24,42 +33,17 @@ from daemon.reading.device.providers import (
     translated,
     wanted,
 )
+from model.landmarks import LandmarkPackage
 from model.package import ModelPackage, golden_input
 
 logger = logging.getLogger(__name__)
 
-PREDICTED = -1
-"""Target class -1 asks for the evidence of the predicted class."""
+Graph = ModelPackage | LandmarkPackage
+"""One graph with its manifest."""
 
 _CALLS_UNTIL_REPLAY = 4
 """A CUDA graph is captured in a thread's third call and replayed from the fourth on."""
 _WITHOUT_GRAPH = "; set reading.cuda_graph to false to read without a captured CUDA graph"
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkOutput:
-    """What one call returns for a batch: see `model.package` for shapes and ranges.
-
-    `finding_cams` is [batch, findings, h, w] where the graph gives every finding's map at once.
-    """
-
-    logits: NDArray[np.float32]
-    cam: NDArray[np.float32]
-    gate: NDArray[np.float32] | None
-    finding_cams: NDArray[np.float32] | None = None
-
-
-class Network(Protocol):
-    """Something that answers like a model package's graph."""
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs it."""
-        ...
-
-    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> NetworkOutput:
-        """Return logits and evidence for float32 (batch, 3, size, size) and int64 (batch,)."""
-        ...
 
 
 class Runtime(Protocol):
@@ -78,12 +62,12 @@ class Runtime(Protocol):
         """Describe the outputs."""
 
 
-class Session:
-    """A model package in ONNX Runtime.
+class OnnxSession(ABC, Generic[Answers]):
+    """A graph in ONNX Runtime.
 
     Parameters
     ----------
-    package : ModelPackage
+    package : ModelPackage or LandmarkPackage
     provider : "auto", "cuda", "tensorrt" or "cpu"
         "cuda" and "tensorrt" refuse to start without their device; "auto" takes the CPU where
         CUDA does not work, and says so.
@@ -113,7 +97,7 @@ class Session:
 
     def __init__(
         self,
-        package: ModelPackage,
+        package: Graph,
         provider: Choice,
         threads: int,
         create: Callable[..., Runtime] = create_bound,
@@ -126,7 +110,7 @@ class Session:
         hint = _WITHOUT_GRAPH if graph_batch else ""
         try:
             asked = wanted(provider, cuda_graph=graph_batch > 0)
-            self._runtime = create(package.graph, options, providers=asked)
+            self._runtime: Runtime = create(package.graph, options, providers=asked)
         except FAILURES as error:
             raise Misconfigured(
                 f"model package {package.folder}: ONNX Runtime cannot load it: {error}{hint}"
@@ -135,16 +119,17 @@ class Session:
         if provider == "auto" and self.provider == CPU:
             logger.warning("no CUDA device in use: reading runs on the CPU")
         there = {output.name for output in self._runtime.get_outputs()}
-        gate = ["gate"] if package.manifest.gate is not None else []
-        self._names = ["logits", "cam", *gate, *({"finding_cams"} & there)]
-        batch = self._runtime.get_inputs()[0].shape[0]
+        self._names = _asked(package, there)
+        inputs = self._runtime.get_inputs()
+        self._takes = {one.name for one in inputs}
+        batch = inputs[0].shape[0]
         self.fixed_batch: int | None = batch if isinstance(batch, int) else graph_batch or None
         self.device = device(self.provider, cuda_graph=graph_batch > 0)
         check_golden(self, package)
         if graph_batch:
             self._capture(package)
 
-    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> NetworkOutput:
+    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> Answers:
         """Run one batch.
 
         Raises
@@ -158,17 +143,20 @@ class Session:
         if missing := (self.fixed_batch or wanted_rows) - wanted_rows:
             images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
             targets = np.concatenate([targets, np.repeat(targets[-1:], missing)])
+        given = {"image": images, "target": targets}
+        feed = {name: array for name, array in given.items() if name in self._takes}
         try:
-            outputs = self._runtime.run(self._names, {"image": images, "target": targets})
+            outputs = self._runtime.run(self._names, feed)
         except FAILURES as error:
             raise translated(error, self.provider) from error
         rows = [np.asarray(output)[:wanted_rows] for output in outputs]
-        named = dict(zip(self._names, rows, strict=True))
-        return NetworkOutput(
-            named["logits"], named["cam"], named.get("gate"), named.get("finding_cams")
-        )
+        return self._answer(dict(zip(self._names, rows, strict=True)))
 
-    def _capture(self, package: ModelPackage) -> None:
+    @abstractmethod
+    def _answer(self, named: dict[str, NDArray[np.float32]]) -> Answers:
+        """Put the outputs together."""
+
+    def _capture(self, package: Graph) -> None:
         """Let the runtime capture its CUDA graph, and compare what it replays."""
         try:
             for _ in range(_CALLS_UNTIL_REPLAY):
@@ -177,7 +165,26 @@ class Session:
             raise Misconfigured(f"{error}{_WITHOUT_GRAPH}") from error
 
 
-def check_golden(network: Network, package: ModelPackage) -> None:
+class Session(OnnxSession[NetworkOutput]):
+    """A classifier in ONNX Runtime."""
+
+    @override
+    def _answer(self, named: dict[str, NDArray[np.float32]]) -> NetworkOutput:
+        return NetworkOutput(
+            named["logits"], named["cam"], named.get("gate"), named.get("finding_cams")
+        )
+
+
+class LandmarkSession(OnnxSession[LandmarkOutput]):
+    """A localiser in ONNX Runtime."""
+
+    @override
+    def _answer(self, named: dict[str, NDArray[np.float32]]) -> LandmarkOutput:
+        [found] = named.values()
+        return LandmarkOutput(found)
+
+
+def check_golden(network: Runs[Output], package: Graph) -> None:
     """Compare the answer to the golden input with the one that was stored at export.
 
     Raises
@@ -185,23 +192,36 @@ def check_golden(network: Network, package: ModelPackage) -> None:
     Misconfigured
         It is another one, or there is none.
     """
-    golden = package.manifest.golden
     where = f"model package {package.folder}: the golden input"
     try:
         output = network.run(golden_input(package.manifest.pixels.size), np.array([PREDICTED]))
     except Unavailable as error:
         raise Misconfigured(f"{where} is not answered: {error}") from error
-    expected = np.array([*golden.logits, *([] if golden.gate is None else [golden.gate])])
-    gate = output.gate if golden.gate is not None and output.gate is not None else np.empty(0)
-    found = np.concatenate([output.logits[0], np.atleast_1d(gate).ravel()])
+    expected, tolerance, count = _stored(package)
+    found, answered = output.of_golden(gated=expected.size > count)
     if found.shape != expected.shape:
-        raise Misconfigured(
-            f"{where} is answered with {len(output.logits[0])} classes, "
-            f"the manifest names {len(golden.logits)}"
-        )
+        raise Misconfigured(f"{where} is answered with {answered}, the manifest names {count}")
     difference = float(np.abs(found - expected).max())
-    if not difference <= golden.tolerance:
+    if not difference <= tolerance:
         raise Misconfigured(
             f"{where} is answered {difference:.2g} away from its stored answer "
-            f"(allowed {golden.tolerance:.2g}) on {network.provider}"
+            f"(allowed {tolerance:.2g}) on {network.provider}"
         )
+
+
+def _asked(package: Graph, there: set[str]) -> list[str]:
+    """Name the outputs that are asked for, out of those that are there."""
+    if isinstance(package, LandmarkPackage):
+        return [package.manifest.output]
+    gate = ["gate"] if package.manifest.gate is not None else []
+    return ["logits", "cam", *gate, *({"finding_cams"} & there)]
+
+
+def _stored(package: Graph) -> tuple[NDArray[np.float64], float, int]:
+    """Return the golden answer, its tolerance, and the number of classes or landmarks."""
+    if isinstance(package, LandmarkPackage):
+        places = np.array(package.manifest.golden)
+        return places.ravel(), package.manifest.tolerance, len(places)
+    golden = package.manifest.golden
+    gate = [] if golden.gate is None else [golden.gate]
+    return np.array([*golden.logits, *gate]), golden.tolerance, len(golden.logits)

@@ -27,7 +27,7 @@ from pydicom.sr.coding import Code
 
 from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER
-from daemon.records import Category, FindingScore, ImageReading, ModelIdentity, Note, Reason
+from daemon.records import Category, FindingScore, ImageReading, ModelIdentity, Reason
 from daemon.results.document import codes
 from daemon.results.document.instance import Basis
 from daemon.results.region import Box, size_of, whole
@@ -120,6 +120,9 @@ def _scored(basis: Basis, image: ImageReading, header: Header, score: FindingSco
         ],
     )
     group[0].ContentSequence.extend(probability)  # highdicom would first search all of its items
+    if score.alone is not None:
+        alone = f"Score of this image alone: {score.alone:.6f}"
+        group[0].ContentSequence.append(_comment(alone))
     return group
 
 
@@ -159,14 +162,12 @@ def _group(
             source_image=SourceImageForRegion(*reference),
         )
         group = PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **content)
-    group[0].ContentSequence.extend(map(_comment, image.notes))
+    group[0].ContentSequence.extend(_comment(note_words(note)) for note in image.notes)
     return group
 
 
-def _comment(note: Note) -> TextContentItem:
-    return TextContentItem(
-        codes.COMMENT, note_words(note), relationship_type=RelationshipTypeValues.CONTAINS
-    )
+def _comment(words: str) -> TextContentItem:
+    return TextContentItem(codes.COMMENT, words, relationship_type=RelationshipTypeValues.CONTAINS)
 
 
 def _sites(header: Header) -> list[FindingSite] | None:

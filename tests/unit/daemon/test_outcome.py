@@ -3,9 +3,11 @@
 import pytest
 
 from daemon import outcome
+from daemon.dicom.header import Header
 from daemon.errors import Misconfigured
-from daemon.records import Category, ImageReading, Reason
+from daemon.records import Category, ImageReading, Note, Reason
 from daemon.settings import OperatingPoints
+from model.chain import Fusion
 from model.package import FindingSpec
 
 SPEC = FindingSpec(name="fracture", class_index=1, high_sensitivity=0.3, high_specificity=0.7)
@@ -83,3 +85,50 @@ def test_a_site_sets_its_own_operating_points():
 def test_operating_points_that_cannot_be_meant_stop_the_start(wrong, words):
     with pytest.raises(Misconfigured, match=words):
         outcome.at_site([SPEC], wrong)
+
+
+def seen(uid, view, probability, side="L"):
+    score = outcome.judge(SPEC, probability)
+    header = Header("1.3", uid, "1.2", view=view, side=side)
+    return ImageReading(uid, score.category, scores=(score,), header=header)
+
+
+MEAN = Fusion(views=("PA", "LAT"), rule="mean")
+
+
+def fused(*images):
+    made = outcome.fused(images, MEAN)
+    return [one.scores[0].probability if one.scores else None for one in made]
+
+
+def test_the_views_of_a_side_have_one_score_and_the_study_its_category():
+    images = [seen("1", "PA", 0.8), seen("2", "LAT", 0.2)]
+    made = outcome.fused(images, MEAN)
+    assert [one.scores[0].probability for one in made] == [0.5, 0.5]
+    assert [one.scores[0].alone for one in made] == [0.8, 0.2]
+    assert [one.category for one in made] == [Category.DOUBT] * 2
+    assert outcome.of_study(made) == (Category.DOUBT, None)
+    assert all(one.notes == (Note.VIEWS_FUSED,) for one in made)
+
+
+def test_sides_views_that_are_not_fused_and_images_without_scores_stay_apart():
+    other = ImageReading(
+        "5", Category.NOT_ANALYSED, Reason.UNREADABLE, header=Header("1.3", "5", "1.2", view="LAT")
+    )
+    images = [
+        seen("1", "PA", 0.8),
+        seen("2", "LAT", 0.2, "R"),
+        seen("3", "OBL", 0.1),
+        seen("4", "PA", 0.6),
+        other,
+    ]
+    assert fused(*images) == [0.8, 0.2, 0.1, 0.6, None]
+
+
+def test_the_highest_image_of_a_view_counts_and_no_side_is_one_side():
+    images = [
+        seen("1", "PA", 0.1, None),
+        seen("2", "PA", 0.9, None),
+        seen("3", "LAT", 0.5, None),
+    ]
+    assert fused(*images) == pytest.approx([0.7] * 3)

@@ -7,9 +7,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.reading.device.binding import Bound, create
+from daemon.reading.device.opening import open_session
 from daemon.reading.device.providers import CPU, CUDA, DEVICES, TENSORRT, device, on_gpu
 from daemon.reading.device.sessions import PREDICTED, Session
-from daemon.reading.wiring import open_session
 from daemon.settings import Reading
 from tests.support.graphs import SIZE
 

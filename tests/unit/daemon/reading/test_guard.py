@@ -13,8 +13,9 @@ from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.notes import Notes
 from daemon.reading.device.guard import Guard, Offline
+from daemon.reading.device.outputs import PREDICTED
 from daemon.reading.device.providers import CPU, CUDA
-from daemon.reading.device.sessions import PREDICTED, Session
+from daemon.reading.device.sessions import Session
 from daemon.settings import Reading
 from daemon.signals import Signal
 from model.package import write_package

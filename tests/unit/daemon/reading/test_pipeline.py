@@ -18,7 +18,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
 from daemon.operate.leases import LeaseWatch
 from daemon.reading.device.guard import Offline
-from daemon.reading.device.sessions import NetworkOutput
+from daemon.reading.device.outputs import NetworkOutput
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.worker import Worker
 from daemon.records import Arrival, Reported

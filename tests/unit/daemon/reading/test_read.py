@@ -13,7 +13,7 @@ from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
-from daemon.reading.device.sessions import NetworkOutput
+from daemon.reading.device.outputs import NetworkOutput
 from daemon.reading.refused import NotReadable
 from daemon.reading.sandbox import Decoders
 from daemon.reading.worker import Worker
