@@ -55,8 +55,9 @@ def test_two_machines_share_a_study_in_postgresql(tmp_path, capsys):
             command = write_search(tmp_path, out=out)
             assert tune.main([*command, "--storage", url, "--study", "shared"]) == 0
             assert (tmp_path / machine / "trials.png").exists()
-        study = optuna.load_study(study_name="shared", storage=url)
-        assert [trial.number for trial in study.trials] == [0, 1]
+        with tune.storage_at(url) as storage:
+            study = optuna.load_study(study_name="shared", storage=storage)
+            assert [trial.number for trial in study.trials] == [0, 1]
     assert "trial " in capsys.readouterr().out
 
 
