@@ -46,6 +46,7 @@ def test_trial_that_diverges_does_not_end_the_search(tmp_path):
     assert best.number == 1
 
 
+@pytest.mark.long
 def test_two_machines_share_a_study_in_postgresql(tmp_path, capsys):
     if binaries() is None:
         pytest.skip("PostgreSQL is not installed")
@@ -83,6 +84,7 @@ def write_limbs(root: Path, count: int = 48) -> None:
     (chests / "manifest.csv").write_text("\n".join(rows) + "\n")
 
 
+@pytest.mark.long
 def test_recipe_of_the_shipped_model_is_searched_on_a_fold_of_its_training_groups(tmp_path, capsys):
     write_limbs(tmp_path)
     tree = {
