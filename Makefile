@@ -1,4 +1,5 @@
 # make demo [STUDIES="DIR ..."]   the daemon at work, beside a PACS, on drawn or on your studies
+# make quick                      lint and most unit tests: under two minutes (tests/quick)
 # make test                       everything a change must pass (tests/check)
 # make coverage                   the same, counting which lines and branches ran: takes longer
 # make soak                       the long runs
@@ -9,11 +10,14 @@ STUDIES ?=
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^ *"\(torch==[0-9.]*\)",$$/\1/p' pyproject.toml | head -n 1)
 
-.PHONY: demo test coverage soak clean
+.PHONY: demo quick test coverage soak clean
 .DELETE_ON_ERROR:
 
 demo: .venv/run.done
 	$(BIN)/python -m tests.demo $(STUDIES)
+
+quick: .venv/all.done
+	tests/quick
 
 test: .venv/all.done
 	tests/check

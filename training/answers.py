@@ -10,9 +10,8 @@ from torch import Tensor
 from model.findings import NO_FINDING
 from model.networks.metadata import encode
 from model.networks.pim import Pim, PimOutput
-from training.evaluate import normaliser
 from training.examples import Example
-from training.geometry import Films, middle
+from training.geometry import Films, middle, normaliser
 
 TOPS = (1, 3)
 ANSWER, COMBINER = "answer", "combiner"

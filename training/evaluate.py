@@ -22,8 +22,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from model import checkpoint
 from model.networks.pim import Pim
 from model.pixels import PixelProfile
+from training import assess
 from training.calibrate import softmax
 from training.data import Film, Pictures, load_pictures, read_fracatlas
+from training.geometry import normaliser
 
 BINS = 15
 RESAMPLES = 2000
@@ -37,16 +39,6 @@ class Answers:
     logits: NDArray[np.float32]
     pooled: NDArray[np.float32]
     gate: NDArray[np.float32]
-
-
-def normaliser(profile: PixelProfile) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the last step of the pixel contract for a batch [n, size, size] of tensors."""
-    mean, std = torch.tensor(profile.mean), torch.tensor(profile.std)
-
-    def normalise(units: torch.Tensor) -> torch.Tensor:
-        return (units.unsqueeze(1) - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
-
-    return normalise
 
 
 @torch.no_grad()
@@ -148,8 +140,6 @@ def figures(
 def main(arguments: Sequence[str]) -> int:
     """Print the figures of a checkpoint on the validation hands as JSON."""
     if {"--manifest", "--folders", "-h", "--help"} & set(arguments):
-        from training import assess  # which needs this module itself
-
         return assess.main(arguments)
     parser = argparse.ArgumentParser(prog="training.evaluate", description=__doc__)
     parser.add_argument("checkpoint", type=Path)

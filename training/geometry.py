@@ -6,7 +6,7 @@ no window, then a crop of the input size: at random in training, the middle in e
 films keep their depth in both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +52,16 @@ def middle(units: Tensor, size: int) -> Tensor:
     """Crop the middle [batch, size, size] of pictures [batch, side, side]."""
     start = (units.shape[-1] - size) // 2
     return units[..., start : start + size, start : start + size]
+
+
+def normaliser(profile: PixelProfile) -> Callable[[Tensor], Tensor]:
+    """Return the last step of the pixel contract for a batch [n, size, size] of tensors."""
+    mean, std = torch.tensor(profile.mean), torch.tensor(profile.std)
+
+    def normalise(units: Tensor) -> Tensor:
+        return (units.unsqueeze(1) - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+
+    return normalise
 
 
 def pixels_of(geometry: Geometry, profile: PixelProfile) -> dict[str, Any]:

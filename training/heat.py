@@ -22,9 +22,8 @@ from typing_extensions import override
 from model.gradcam import layer_names
 from model.networks.pim import Pim
 from model.networks.torchvision_operators import declare_operators
-from training.evaluate import normaliser
 from training.examples import PICTURES, DataError, Example
-from training.geometry import Films, middle
+from training.geometry import Films, middle, normaliser
 from training.subject import Subject, from_checkpoint
 
 declare_operators()

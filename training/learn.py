@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -29,8 +29,8 @@ from training import losses, order, precision
 from training.answers import patients, targets
 from training.changes import blend, change
 from training.config import RecipeError
-from training.evaluate import normaliser
 from training.examples import Example
+from training.geometry import normaliser
 from training.keep import Keeper
 from training.optimisers import make_optimiser, set_rates
 from training.plan import Plan
@@ -116,7 +116,8 @@ def learn(
 def start(plan: Plan, supply: Supply, ranks: Ranks) -> Run:
     """Build network, optimiser and what belongs to them; resume where the plan says so."""
     torch.manual_seed(plan.seed)
-    network = build(plan).to(ranks.device, memory_format=torch.channels_last)
+    network = build(plan).to(ranks.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's overloads leave it out
     wrapped: nn.Module = network
     if ranks.count > 1:
         share_norms(network)
@@ -124,7 +125,7 @@ def start(plan: Plan, supply: Supply, ranks: Ranks) -> Run:
     optimiser = make_optimiser(network, plan.optimiser)
     averaged = None
     if plan.optimiser.ema_decay:
-        blend = get_ema_multi_avg_fn(plan.optimiser.ema_decay)  # type: ignore[no-untyped-call]
+        blend = get_ema_multi_avg_fn(plan.optimiser.ema_decay)  # type: ignore[no-untyped-call]  # by torch
         averaged = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
     dtype = precision.choose(plan.optimiser.precision, ranks.device)
     scaler = precision.scaler_for(dtype, ranks.device)
@@ -212,7 +213,7 @@ def _pass(run: Run, batch: tuple[Tensor, Tensor, Tensor], count: int, final: boo
     set_rates(run.optimiser, plan.optimiser, run.passes, run.passes_an_epoch)
     generator = order.generator_of(plan.seed, run.passes, run.ranks.rank)
     torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))  # dropout
-    hold = nullcontext()
+    hold: AbstractContextManager[object] = nullcontext()
     if not final and isinstance(run.wrapped, DistributedDataParallel):
         hold = run.wrapped.no_sync()
     with hold:

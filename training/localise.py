@@ -19,7 +19,7 @@ from model.gradcam import GradCam, layer_names
 from model.networks.pim import Pim
 from model.pixels import PixelProfile, Placement
 from training.data import Film, load_pictures, read_fracatlas
-from training.evaluate import normaliser
+from training.geometry import normaliser
 
 FRACTURE = 1
 _BATCH = 16

@@ -116,4 +116,6 @@ def confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: i
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full_like(above, np.nan, dtype=float), where=below > 0)
+    ratio: Floats = np.full_like(above, np.nan, dtype=np.float64)
+    np.divide(above, below, out=ratio, where=below > 0)
+    return ratio

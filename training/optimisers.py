@@ -25,7 +25,8 @@ def make_optimiser(network: Pim, section: StepSection) -> Optimizer:
     groups = [group for group in groups if group["params"]]
     decay = section.weight_decay
     if section.name == "lion":
-        return Lion(groups, betas=section.betas, weight_decay=decay)
+        lion: Optimizer = Lion(groups, betas=section.betas, weight_decay=decay)  # without types
+        return lion
     if section.name in ("adamw", "adam"):
         kind = AdamW if section.name == "adamw" else Adam
         return kind(groups, betas=section.betas, weight_decay=decay)

@@ -39,5 +39,5 @@ def scaler_for(dtype: torch.dtype | None, device: torch.device) -> GradScaler:
 
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported())  # torch has no public question for it

@@ -92,7 +92,8 @@ class SharedTokenNorm(TokenNorm):
         count = distributed.get_world_size()
         wide = tokens.float()
         moments = torch.stack([wide.mean(dim=(0, 1)), wide.square().mean(dim=(0, 1))])
-        middle, square = SumOfRanks.apply(moments) / count
+        summed: Tensor = SumOfRanks.apply(moments)  # type: ignore[no-untyped-call]  # by torch
+        middle, square = (summed / count).unbind()
         spread = (square - middle.square()).clamp(min=0)
         self._remember(middle.detach(), spread.detach(), tokens.shape[0] * tokens.shape[1] * count)
         scale = self.weight * torch.rsqrt(spread + self.eps)
@@ -118,4 +119,5 @@ def share_norms(network: nn.Module) -> None:
         for parent in list(network.modules()):
             for name, child in parent.named_children():
                 if type(child) in (nn.BatchNorm1d, nn.BatchNorm2d):
-                    setattr(parent, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+                    shared = nn.SyncBatchNorm.convert_sync_batchnorm(child)  # type: ignore[no-untyped-call]  # by torch
+                    setattr(parent, name, shared)

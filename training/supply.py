@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -92,7 +91,7 @@ def stream(films: Films, passes: list[list[int]], workers: int) -> Iterator[Tens
             yield torch.stack([films[row] for row in rows])
         return
     loader = DataLoader(films, batch_sampler=passes, num_workers=workers, pin_memory=_cuda())
-    yield from cast(DataLoader[Tensor], loader)
+    yield from loader
 
 
 def _cuda() -> bool:

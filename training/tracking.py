@@ -1,6 +1,6 @@
 """Where the figures of a run go while it runs: TensorBoard, and wandb or MLflow when asked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -79,12 +79,12 @@ class Trackers:
     def __init__(
         self, kinds: Sequence[str], out: Path, name: str, settings: dict[str, Any]
     ) -> None:
-        makers = {
+        makers: dict[str, Callable[[], Tracker]] = {
             "tensorboard": lambda: TensorBoard(out),
             "wandb": lambda: Wandb(out, name, settings),
             "mlflow": lambda: MLflow(name, settings),
         }
-        self._trackers: list[Tracker] = [makers[kind]() for kind in kinds]
+        self._trackers = [makers[kind]() for kind in kinds]
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -41,8 +41,8 @@ from training.data import (
     read_fracatlas,
     split_films,
 )
-from training.evaluate import normaliser
 from training.examples import DataError
+from training.geometry import normaliser
 from training.judge import judge
 from training.learn import DivergedError, Report, learn
 from training.plan import Plan

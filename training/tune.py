@@ -10,7 +10,8 @@ once, by the AUROC on a fold of its training groups (``data.fold``): validation 
 import argparse
 import copy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -168,18 +169,30 @@ def _run(options: argparse.Namespace) -> tuple[optuna.trial.FrozenTrial, Path]:
     tree, space = read_tree(options.config, options.changes), read_space(options.space)
     plan = check(tree, str(options.config))
     plan.out.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        study_name=options.study or plan.name,
-        storage=options.storage or f"sqlite:///{plan.out / 'study.db'}",
-        direction="maximize",
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=plan.seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
-    )
-    best = search(tree, space, study, options.trials)
     plot = plan.out / "trials.png"
-    draw_trials(study, plot)
+    with storage_at(options.storage or f"sqlite:///{plan.out / 'study.db'}") as storage:
+        study = optuna.create_study(
+            study_name=options.study or plan.name,
+            storage=storage,
+            direction="maximize",
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=plan.seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+        best = search(tree, space, study, options.trials)
+        draw_trials(study, plot)
     return best, plot
+
+
+@contextmanager
+def storage_at(url: str) -> Iterator[optuna.storages.RDBStorage]:
+    """Give the storage of studies at a database URL; its connections are closed afterwards."""
+    storage = optuna.storages.RDBStorage(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 if __name__ == "__main__":

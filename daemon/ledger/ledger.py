@@ -8,7 +8,7 @@ at once when another writer was faster.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, or_, select
@@ -69,11 +69,14 @@ class Ledger:
         self.file = Path(self.engine.url.database or "") if url.startswith("sqlite") else None
         self.place: int | None = None
         try:
-            if migrate:
-                _bring_up_to_date(self.engine)
-            if home is not None:
-                with self.engine.begin() as connection:
-                    self.place = register(connection, home)
+            with ExitStack() as undo:
+                undo.callback(self.engine.dispose)
+                if migrate:
+                    _bring_up_to_date(self.engine)
+                if home is not None:
+                    with self.engine.begin() as connection:
+                        self.place = register(connection, home)
+                undo.pop_all()
         except DBAPIError as error:
             if passes(error):
                 raise Unavailable(f"ledger: {in_words(error.orig)}") from error

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydicom import DataElement, Dataset
+from pydicom import DataElement, Dataset, config
 from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.uid import (
@@ -214,7 +214,7 @@ def _are_uids(keyword: str, value: object) -> bool:
     values = [value] if isinstance(value, str) else list(value or [])  # type: ignore[call-overload]
     if keyword in _FOREIGN_UIDS:
         return all(map(is_uid, values))
-    return all(UID(one).is_valid for one in values)
+    return all(UID(one, validation_mode=config.IGNORE).is_valid for one in values)
 
 
 def _fits(element: DataElement) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import create_engine, insert, update
+from sqlalchemy import insert, update
 
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
@@ -28,7 +28,7 @@ from daemon.ledger.states import JobState
 from daemon.ledger.tables import InstanceRow, JobRow, StudyRow
 from daemon.records import Arrival
 from daemon.signals import Signal
-from tests.support.postgres import binaries, running_postgres
+from tests.support.postgres import binaries, emptied, running_postgres
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -179,13 +179,6 @@ def claims_per_s(where: str, ledger: Ledger, processes: int, jobs: int, first: i
     return jobs / wall
 
 
-def _emptied(url: str) -> str:
-    with create_engine(url).begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    return url
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -199,7 +192,7 @@ def main() -> None:
         places: dict[str, Callable[[int], str]] = {"SQLite": lambda n: str(folder / f"{n}.sqlite")}
         if binaries() is not None:
             server = stack.enter_context(running_postgres())
-            places["PostgreSQL"] = lambda _n: _emptied(server)
+            places["PostgreSQL"] = lambda _n: emptied(server)
         for database, place in places.items():
             figures[database] = _measure(place, sizes, repeats, jobs)
     for database, found in figures.items():

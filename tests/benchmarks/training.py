@@ -30,8 +30,7 @@ from model.networks.selector import Selection
 from tests.support.films import KINDS
 from training import losses, order
 from training.answers import patients, targets
-from training.evaluate import normaliser
-from training.geometry import Films
+from training.geometry import Films, normaliser
 from training.learn import Run, batch_loss, start
 from training.plan import Plan
 from training.ranks import join

@@ -83,7 +83,7 @@ def test_failing_sync_refuses_and_loses_nothing(tmp_path, tiny_package):
         inject = "inject=fsync,fdatasync:error=EIO:when=3+3"
         command = ["strace", "-f", "-qq", "-o", str(tmp_path / "strace.txt")]
         command += ["-p", str(site.victim.pid), "-e", "trace=fsync,fdatasync", "-e", inject]
-        strace = subprocess.Popen(command, stderr=subprocess.PIPE)
+        strace = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         tried = traffic.sent
         try:
             wait_until(lambda: traffic.sent > tried + 10 or strace.poll() is not None, "attempts")

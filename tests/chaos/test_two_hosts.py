@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import create_engine
 
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import backlog, oldest
@@ -27,6 +26,7 @@ from tests.support.fakes import Deed
 from tests.support.node import ROOT
 from tests.support.objects import Exam, Patient, save_all, study_of
 from tests.support.phantoms import wrist
+from tests.support.postgres import emptied
 from tests.support.tools import storescu, wait_until
 
 KILLS = int(os.environ.get("WRISTD_KILLS_TWO_HOSTS", "40"))
@@ -42,15 +42,6 @@ POINT_WITHIN_S, SOAK_POINT_WITHIN_S = 2.0, 6.0
 def ledger_url(postgres_url):
     """An empty database."""
     return emptied(postgres_url)
-
-
-def emptied(url):
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
-    return url
 
 
 def _kill_either(

@@ -121,4 +121,5 @@ def victims(*settings: Path) -> Iterator[list[Victim]]:
             one.kill()
         assert zygote.stdin is not None
         zygote.stdin.close()
+        zygote.stdout.close()
         zygote.wait(10)

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from pynetdicom import AE
@@ -76,7 +76,7 @@ def test_folder_space_ledger_and_package_that_cannot_be_used_are_all_named(tmp_p
     state.mkdir()
     (state / "spool").write_text("no folder")
     Ledger(state / "ledger.sqlite").close()
-    with sqlite3.connect(state / "ledger.sqlite") as database:
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     code, said = check(
         tmp_path,

@@ -91,12 +91,13 @@ class Node:
 
     def _read_log(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log.append(line.rstrip("\n"))
-            found = _READY.search(line)
-            if found:
-                self.ae_title, self.port = found[1], int(found[2])
-                self.ready.set()
+        with self.process.stderr as said:
+            for line in said:
+                self.log.append(line.rstrip("\n"))
+                found = _READY.search(line)
+                if found:
+                    self.ae_title, self.port = found[1], int(found[2])
+                    self.ready.set()
 
     def await_ready(self) -> None:
         """Wait for the line that says that the receiver listens."""

@@ -103,6 +103,15 @@ def test_shipped_settings_document_every_setting_with_its_default():
             assert "Default" in comment, f"{key}: the comment does not name the default"
 
 
+def test_every_file_that_contributors_are_sent_to_exists():
+    named = re.findall(r"`([\w./-]*/[\w./-]*)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert len(named) > 20
+    missing = [
+        one for one in named if not any((at / one).exists() for at in (ROOT, ROOT / "daemon"))
+    ]
+    assert missing == []
+
+
 def test_importing_the_daemon_touches_no_network_and_no_torch():
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_EVERYTHING],

@@ -10,7 +10,7 @@ from export.parity import differences, gather, measure, of_graph, of_network, of
 from model.gradcam import GradCam
 from model.networks.registry import build_network
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.long]
 """Measuring the coverage makes tracing twice as slow; what is traced is covered by other tests."""
 
 TWO = ("no_finding", "fracture")

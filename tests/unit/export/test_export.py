@@ -13,6 +13,8 @@ from model.package import golden_input, load_package
 from model.parity import LIMITS
 from tests.unit.export.conftest import DECISION, SIZE, checkpoint_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def stored(network, tmp_path) -> Path:

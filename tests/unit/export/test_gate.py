@@ -14,6 +14,8 @@ from model.package import FindingSpec
 from model.pixels import PixelProfile
 from tests.unit.export.conftest import SIZE
 
+pytestmark = pytest.mark.long
+
 FRACTURE = FindingSpec(name="fracture", class_index=1, high_sensitivity=0.2, high_specificity=0.7)
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from export.trace import export_checkpoint
 from export.wish import Wish
@@ -11,6 +12,8 @@ from training.examples import read_manifest
 from training.learn import learn
 from training.plan import Plan
 from training.subject import load_subject
+
+pytestmark = pytest.mark.long
 
 CARD = Path(__file__).parents[3] / "training" / "recipes" / "wrist_product_card.md"
 

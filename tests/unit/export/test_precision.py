@@ -14,6 +14,8 @@ from model.parity import LIMITS
 from tests.unit.export.conftest import checkpoint_of
 from tests.unit.export.test_gate import written_films
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def whole(network, tmp_path_factory):

@@ -16,6 +16,8 @@ from model.parity import LIMITS
 from model.pixels import PixelProfile
 from tests.unit.export.test_every_network import FULL, SMALL, TWO, trained_like
 
+pytestmark = pytest.mark.long
+
 SIZE, LAYER = 64, "level3"
 FIELDS = {
     **SMALL["pim over resnet"][0],

@@ -18,6 +18,8 @@ from model.networks.registry import build_network
 from model.package import FindingSpec
 from model.pixels import PixelProfile
 
+pytestmark = pytest.mark.long
+
 CLASSES = ("no_finding", "fracture")
 FRACTURE = FindingSpec(name="fracture", class_index=1, high_sensitivity=0.2, high_specificity=0.7)
 NETWORKS = {

@@ -174,6 +174,7 @@ def test_real_file_names_agree_with_the_real_table(real_data):
     assert wrong == 0
 
 
+@pytest.mark.long
 def test_patients_of_the_real_table_stay_together_in_a_split(real_data):
     rows = read_table(real_data / "grazpedwri" / "dataset.csv")
     films = [

@@ -267,10 +267,8 @@ def test_search_keeps_its_trials_and_draws_them(run, capsys):
     assert tune.main(command) == 0  # joins the study on disk
     assert "optimiser.lr=" in capsys.readouterr().out
     assert (run / "search" / "trials.png").exists()
-    study = tune.optuna.load_study(
-        study_name="tiny", storage=f"sqlite:///{run / 'search' / 'study.db'}"
-    )
-    assert len(study.trials) == 2
+    with tune.storage_at(f"sqlite:///{run / 'search' / 'study.db'}") as storage:
+        assert len(tune.optuna.load_study(study_name="tiny", storage=storage).trials) == 2
 
 
 def test_search_over_an_unknown_key_is_refused(run, tmp_path, capsys):

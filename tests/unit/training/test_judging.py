@@ -58,6 +58,7 @@ def test_calibration_error_is_the_gap_between_score_and_share():
     assert calibration_error(scores, np.arange(10) < 5) == pytest.approx(0.25)
 
 
+@pytest.mark.long
 def test_figures_of_a_perfect_network_are_one():
     films = [film(fractured=i % 2 == 0, group=str(i)) for i in range(20)]
     logits = np.array([[0.0, 4.0] if f.fractured else [4.0, 0.0] for f in films], np.float32)

@@ -54,6 +54,7 @@ def test_run_leaves_checkpoints_that_say_where_they_come_from(films):
     assert (films / "out" / "curves.png").stat().st_size > 1000
 
 
+@pytest.mark.long
 def test_kind_of_film_is_learnt(films):
     changes = {"optimiser__epochs": 20, "optimiser__lr": 3e-3, "optimiser__accumulate": 1}
     _, figures = learn(plan_of(films, watch__evaluate_every=20, **changes))
@@ -92,6 +93,7 @@ def test_two_passes_of_half_a_batch_make_the_step_of_a_whole_one(films):
     assert torch.cosine_similarity(moved, also, dim=0) > 0.999
 
 
+@pytest.mark.long
 def test_killed_run_goes_on_to_the_same_weights(films):
     long = {"optimiser__epochs": 6, "watch__save_every": 1, "optimiser__ema_decay": 0.9}
     learn(plan_of(films, out=str(films / "whole"), **long))
@@ -211,6 +213,7 @@ def test_float16_without_cuda_is_refused_before_the_first_step(films):
         learn(plan_of(films, optimiser__precision="float16"))
 
 
+@pytest.mark.long
 def test_two_ranks_have_the_loss_of_one(films):
     fixed = {
         "network__backbone": "test_vit",

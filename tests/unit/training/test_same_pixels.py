@@ -9,9 +9,8 @@ from export.pictures import Film as ExportFilm
 from export.pictures import load_film
 from model.pixels import PixelProfile, Radiograph, prepare, to_unit
 from training.data import Film, load_pictures
-from training.evaluate import normaliser
 from training.examples import Example
-from training.geometry import picture
+from training.geometry import normaliser, picture
 
 PROFILE = PixelProfile(size=64)
 

@@ -46,6 +46,7 @@ def test_trial_that_diverges_does_not_end_the_search(tmp_path):
     assert best.number == 1
 
 
+@pytest.mark.long
 def test_two_machines_share_a_study_in_postgresql(tmp_path, capsys):
     if binaries() is None:
         pytest.skip("PostgreSQL is not installed")
@@ -55,8 +56,9 @@ def test_two_machines_share_a_study_in_postgresql(tmp_path, capsys):
             command = write_search(tmp_path, out=out)
             assert tune.main([*command, "--storage", url, "--study", "shared"]) == 0
             assert (tmp_path / machine / "trials.png").exists()
-        study = optuna.load_study(study_name="shared", storage=url)
-        assert [trial.number for trial in study.trials] == [0, 1]
+        with tune.storage_at(url) as storage:
+            study = optuna.load_study(study_name="shared", storage=storage)
+            assert [trial.number for trial in study.trials] == [0, 1]
     assert "trial " in capsys.readouterr().out
 
 
@@ -82,6 +84,7 @@ def write_limbs(root: Path, count: int = 48) -> None:
     (chests / "manifest.csv").write_text("\n".join(rows) + "\n")
 
 
+@pytest.mark.long
 def test_recipe_of_the_shipped_model_is_searched_on_a_fold_of_its_training_groups(tmp_path, capsys):
     write_limbs(tmp_path)
     tree = {

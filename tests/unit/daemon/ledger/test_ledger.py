@@ -1,6 +1,7 @@
 """The ledger: arrivals, jobs, deliveries on a real SQLite file."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -10,7 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 
 from daemon.errors import Misconfigured, Unavailable
 from daemon.ledger.deliveries import Deliveries
@@ -32,6 +33,7 @@ from daemon.records import (
     StudyReading,
 )
 from daemon.signals import Signal
+from tests.support.postgres import emptied
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -43,10 +45,7 @@ def ledger(request, tmp_path):
     if request.param == "sqlite":
         where = tmp_path / "ledger.sqlite"
     else:
-        where = request.getfixturevalue("postgres_url")
-        with create_engine(where).begin() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
+        where = emptied(request.getfixturevalue("postgres_url"))
     opened = Ledger(where)
     yield opened
     opened.close()
@@ -301,7 +300,7 @@ def test_no_row_is_lost_on_the_way_down_one_version_and_up_again(ledger, queue):
 
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path):
     Ledger(tmp_path / "l.sqlite").close()
-    with sqlite3.connect(tmp_path / "l.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "l.sqlite")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Misconfigured, match="newer"):
         Ledger(tmp_path / "l.sqlite")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import select, update
 
 from daemon.errors import Rejected
 from daemon.ledger.deliveries import Deliveries
@@ -20,6 +20,7 @@ from daemon.ledger.tables import InstanceRow, JobRow, ResultRow
 from daemon.operate.adopt import adopt as adopt_folder
 from daemon.place import Home
 from daemon.records import Receipt
+from tests.support.postgres import emptied
 from tests.unit.daemon.ledger.test_ledger import LEASE, NOW, arrival, reading, result
 
 LATER = NOW + timedelta(hours=1)
@@ -34,10 +35,7 @@ def hosts(request, tmp_path):
     if request.param == "sqlite":
         where = tmp_path / "ledger.sqlite"
     else:
-        where = request.getfixturevalue("postgres_url")
-        with create_engine(where).begin() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
+        where = emptied(request.getfixturevalue("postgres_url"))
     opened = [Ledger(where, home=home) for home in (EAST, WEST)]
     yield opened
     for one in opened:

@@ -11,6 +11,8 @@ from model.package import CARD_FILE, GRAPH_FILE, MANIFEST_FILE, hash_file, write
 from tests.support.graphs import tiny_manifest, write_graph
 from tests.support.node import ROOT, model_block, settings_text
 
+pytestmark = pytest.mark.long
+
 
 @dataclass
 class Peer:

@@ -98,6 +98,7 @@ def _uid(image):
     return image.sop_instance_uid
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -28,6 +28,7 @@ def found_on(film):
     return markers(grey_picture(Radiograph(values=film.astype(np.float32), inverted=False)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("side", ["L", "R"])
 @pytest.mark.parametrize("view", ["PA", "LAT"])
 @pytest.mark.parametrize("spacing_mm", [0.1, 0.2, 1.0])

@@ -25,6 +25,7 @@ def results_of(source):
     return build_results(study_reading([image_reading(source, 0.9)]), Report())
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_uids_with_zeros_in_front_are_delivered_to_the_letter(source, tmp_path):
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         put(source, keyword, "UI", f"1.2.007.{len(keyword)}")
@@ -39,6 +40,7 @@ def test_uids_with_zeros_in_front_are_delivered_to_the_letter(source, tmp_path):
     assert image.ReferencedSOPInstanceUID == "1.2.007.14"
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @pytest.mark.parametrize("root", ["0.0", "3.1", "9.9.1"])
 def test_uids_under_a_root_that_nobody_gave_away_are_delivered_to_the_letter(
     source, tmp_path, root
