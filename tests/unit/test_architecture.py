@@ -96,7 +96,7 @@ def test_no_module_has_a_name_that_says_nothing():
 
 def test_shipped_settings_document_every_setting_with_its_default():
     documented, fields = _documented(), dict(_fields(Settings))
-    fields["models.package"] = SHIPPED.package  # of the file without a block; a block has no default
+    fields["models.package"] = SHIPPED.package  # without any block; in a block it is required
     assert documented.keys() == fields.keys()
     for key, (value, comment) in documented.items():
         assert comment.strip("# "), f"{key} has no comment"
