@@ -3,7 +3,7 @@
 from daemon.calling.outgoing import Outgoing
 from daemon.clock import Chronometer
 from daemon.commitment.wiring import Safekeeping
-from daemon.delivery.outbox import Courier
+from daemon.delivery.courier import Courier
 from daemon.guarded import Loop, at_once_again, ringing
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger

@@ -8,7 +8,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 from typing_extensions import override
 
-from daemon.delivery.outbox import Courier
+from daemon.delivery.courier import Courier
 from daemon.logs import study_key
 from daemon.settings import Destination
 from tests.support.fakes import Archive
@@ -90,7 +90,7 @@ def test_what_is_refused_for_good_is_parked_at_once_and_said(office, caplog, sta
     assert office.states() == ["parked", "delivered"]
     assert office.rows()[0].status == status
     [warning] = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert warning.name == "daemon.delivery.outbox"
+    assert warning.name == "daemon.delivery.courier"
     assert warning.study == study_key(STUDY)
     assert warning.destination == "archive"
     assert warning.status == f"{status:04X}"

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from daemon.calling.outgoing import Outgoing
 from daemon.calling.scu import Caller
 from daemon.calling.web import WebCaller
-from daemon.delivery.outbox import Courier
+from daemon.delivery.courier import Courier
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
