@@ -19,7 +19,7 @@ from daemon.results.outbox import write, write_as_it_is
 from daemon.results.picture.heat import degenerate_maps
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import InvalidResult
-from daemon.settings import Destination, Report, WebDestination
+from daemon.settings import Destination, Report
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Reporter:
     """Makes the results of readings; `count` adds to a counter of the ledger."""
 
     settings: Report
-    destinations: Sequence[Destination | WebDestination]
+    destinations: Sequence[Destination]
     outbox: Path
     count: Callable[[str, int], None]
 

@@ -111,7 +111,7 @@ def build_reading(
     }
     reporters = {
         one.name: Reporter(
-            settings.report_of(one), settings.every_destination(), place.outbox, ledger.count
+            settings.report_of(one), settings.destinations, place.outbox, ledger.count
         )
         for one in settings.models
     }

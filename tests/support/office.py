@@ -78,9 +78,9 @@ class Office:
         reading = StudyReading(STUDY, Category.NEGATIVE, None, (image,), model, "s", START)
         assert queue.finish(job, reading, self.files, destinations, START)
 
-    def courier(self, destination, kind=Courier, tls=None):
+    def courier(self, destination, tls=None):
         outgoing = calling(PATIENCE.timeout_s, tls)
-        return kind(destination, outgoing, self.deliveries, self.root, PATIENCE, self.clock)
+        return Courier(destination, outgoing, self.deliveries, self.root, PATIENCE, self.clock)
 
     def turn(self, destination, tls=None):
         return self.courier(destination, tls=tls).turn(self.clock())

@@ -12,7 +12,7 @@ from daemon.dicom.grey import Grey, Rescale
 from daemon.errors import Unavailable
 from daemon.records import HELD, PredecessorObject, Reason, Withdrawal
 from daemon.results.reporter import LEFT_OUT, Reporter
-from daemon.settings import Destination, Report
+from daemon.settings import DimseDestination, Report
 from model.pixels import Radiograph
 from tests.support.headers import header_of
 from tests.support.objects import Exam, Patient, dx
@@ -23,7 +23,7 @@ from tests.support.tools import tool
 SECRET = "ZZPHI"
 OLD = PredecessorObject(Comprehensive3DSRStorage, "2.25.1", "2.25.2")
 DESTINATIONS = [
-    Destination(name=form, ae_title="PACS", host="127.0.0.1", port=104, report=form)
+    DimseDestination(name=form, ae_title="PACS", host="127.0.0.1", port=104, report=form)
     for form in ("comprehensive-3d", "comprehensive")
 ]
 
