@@ -9,6 +9,13 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daemon.clock import Chronometer
+    from daemon.intake.association.requests import AnswerTable
+    from daemon.ledger.ledger import Ledger
+    from daemon.settings import Place, Settings
 
 NOT_NEEDED = ("gdcm", "requests")
 """pydicom loads them where they are installed, to decode and to download: 25 MB a process."""
@@ -25,9 +32,7 @@ def main() -> None:
     for name in NOT_NEEDED:
         sys.modules[name] = None  # type: ignore[assignment]  # the documented way to have none
     from daemon import logs
-    from daemon.calling.scu import Caller
     from daemon.clock import Chronometer
-    from daemon.commitment.wiring import build_safekeeping
     from daemon.intake.processes import answer
     from daemon.intake.reception import Reception
     from daemon.ledger.ledger import open_ledger
@@ -41,8 +46,7 @@ def main() -> None:
     place = Place(root=Path(task["root"]))
     ledger = open_ledger(place, settings.ledger, migrate=False)
     clock = Chronometer()
-    caller = Caller(settings.node.ae_title, settings.delivery.timeout_s)  # the daemon alone calls
-    answers = build_safekeeping(settings, place, ledger, caller, clock).answers
+    answers = _answers(settings, place, ledger, clock)
     processor = processor_of(int(sys.argv[2]))
     reception = Reception(settings, place, ledger, clock, answers, processor)
     reception.start(socket.socket(fileno=int(sys.argv[1])))
@@ -51,6 +55,23 @@ def main() -> None:
         print(answer(question, reception.sending.studies()), file=answers_to, flush=True)
     reception.stop()
     ledger.close()
+
+
+def _answers(
+    settings: "Settings", place: "Place", ledger: "Ledger", clock: "Chronometer"
+) -> "AnswerTable":
+    """Return what is answered to storage commitment; asking and reporting is the daemon's."""
+    from daemon.calling.scu import Caller
+    from daemon.commitment.answers import answers
+    from daemon.commitment.asker import Hearing
+    from daemon.commitment.keeper import Keeper
+    from daemon.ledger.commitments import Commitments
+    from daemon.ledger.promises import Promises
+
+    patience, peers = settings.delivery, settings.commitment_peers()
+    caller = Caller(settings.node.ae_title, patience.timeout_s)  # nobody is called here
+    keeper = Keeper(Promises(ledger), place.spool, peers, caller, patience, clock)
+    return answers(keeper, Hearing(Commitments(ledger), patience, clock))
 
 
 if __name__ == "__main__":

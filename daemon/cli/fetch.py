@@ -16,7 +16,7 @@ from daemon.settings import load
 
 @app.command()
 def fetch(  # noqa: PLR0913  # every option of a command is an argument
-    source: Annotated[str, typer.Argument(help="Name of an archive in [pull].")],
+    source: Annotated[str, typer.Argument(help="Name of an archive in [[sources]].")],
     config: Config = DEFAULT_CONFIG,
     first: Annotated[datetime | None, typer.Option("--from", help="First day.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", help="Last day.")] = None,

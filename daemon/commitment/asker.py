@@ -16,7 +16,7 @@ from daemon.delivery.backoff import Trials, delay_s
 from daemon.errors import Unavailable
 from daemon.ledger.commitments import Commitments
 from daemon.settings import Delivery as Patience
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Hearing:
 class Asker:
     """Asks one destination."""
 
-    destination: Destination
+    destination: DimseDestination
     commitments: Commitments
     hearing: Hearing
     caller: Caller

@@ -2,8 +2,8 @@
 
 ::
 
-    outbox.py -> dimse.py, stow.py    what is due, sent over one association or connection
-         |-> answer.py                what an answer means
-         |-> backoff.py               when to try again
-         `-> breaker.py               whether to try at all
+    courier.py -> senders.py -> dimse.py, stow.py   what is due, over one association or connection
+          |-> answer.py               what an answer means
+          |-> backoff.py              when to try again
+          `-> breaker.py              whether to try at all
 """

@@ -15,7 +15,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 
 _SYNTAXES: dict[str, UID] = {
     "jpeg-ls": JPEGLSLossless,
@@ -25,7 +25,7 @@ _SYNTAXES: dict[str, UID] = {
 _ENCODERS = {JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg", RLELossless: "gdcm"}
 
 
-def preferred_syntax(destination: Destination, sop_class_uid: str) -> UID | None:
+def preferred_syntax(destination: DimseDestination, sop_class_uid: str) -> UID | None:
     """Return the compressed syntax that the settings want for a class; None for none."""
     if sop_class_uid != SecondaryCaptureImageStorage:
         return None

@@ -17,7 +17,7 @@ from daemon.delivery.compress import compressed, preferred_syntax
 from daemon.delivery.presence import answer_to_duplicate, asked_by_find
 from daemon.dicom.status import Status
 from daemon.records import ResultFile
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 
 SLOWEST_BYTES_PER_S = 262144
 """A large object on a slow line gets so much more time for its answer."""
@@ -29,12 +29,12 @@ class StorageUser:
 
     Attributes
     ----------
-    destination : Destination
+    destination : DimseDestination
     caller : Caller
         Opens the association.
     """
 
-    destination: Destination
+    destination: DimseDestination
     caller: Caller
 
     def send(self, results: Sequence[ResultFile], outbox: Path) -> Generator[Answer]:

@@ -18,7 +18,7 @@ from daemon.calling.scu import Caller, NoAssociation
 from daemon.delivery.answer import Answer, Verdict
 from daemon.dicom.status import Status, is_out_of_resources
 from daemon.records import ResultFile
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 
 _CLIENT_ERRORS = range(400, 500)
 
@@ -62,7 +62,7 @@ def answer_to_duplicate(presence: Presence) -> Answer:
 
 
 def asked_by_find(
-    caller: Caller, destination: Destination, result: ResultFile, file: Path
+    caller: Caller, destination: DimseDestination, result: ResultFile, file: Path
 ) -> Presence:
     """Ask with C-FIND at IMAGE level (Study Root, PS3.4 C.6.2.1), over an association of its own.
 

@@ -18,7 +18,7 @@ from daemon.calling.scu import Call, Caller, NoAssociation
 from daemon.delivery.answer import Answer, Sender, Verdict
 from daemon.dicom.status import Status
 from daemon.records import ResultFile
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 
 _COMPARED = ("PatientID", "PatientBirthDate")
 _IF_KNOWN = ("IssuerOfPatientID",)
@@ -35,14 +35,14 @@ class PatientCheck:
     ----------
     sender : Sender
         Gets what may be sent.
-    destination : Destination
+    destination : DimseDestination
         Asked with Study Root Query/Retrieve - FIND (PS3.4 C.6.2).
     caller : Caller
         Opens the association.
     """
 
     sender: Sender
-    destination: Destination
+    destination: DimseDestination
     caller: Caller
 
     def send(self, results: Sequence[ResultFile], outbox: Path) -> Generator[Answer]:

@@ -19,7 +19,7 @@ from daemon.delivery.answer import Answer, Verdict, judge
 from daemon.delivery.presence import answer_to_duplicate, asked_by_qido
 from daemon.dicom.status import Status
 from daemon.records import ResultFile
-from daemon.settings import WebDestination
+from daemon.settings import StowDestination
 
 _FOR_GOOD = frozenset({400, 406, 409, 413, 415, 422})
 """HTTP says that the request itself is at fault; whatever else it says may pass."""
@@ -35,7 +35,7 @@ for _name in ("dicomweb_client", "urllib3"):
 class StowUser:
     """The DICOMweb user agent for one destination."""
 
-    destination: WebDestination
+    destination: StowDestination
     caller: WebCaller
 
     def send(self, results: Sequence[ResultFile], outbox: Path) -> Generator[Answer]:

@@ -9,11 +9,12 @@ from pynetdicom import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from daemon.calling.outgoing import Outgoing
-from daemon.calling.scu import CalledPeer, Caller
+from daemon.calling.scu import Caller
 from daemon.calling.web import WebCaller
 from daemon.dicom.status import Status
 from daemon.errors import Unavailable
 from daemon.settings import Settings
+from daemon.settings.peers import DimsePeer, WebPeer
 
 WITHIN_S = 10.0
 """Longest wait at each step."""
@@ -27,28 +28,18 @@ class Peer:
 
     name: str
     """Its key in the settings, and its name."""
-    called: CalledPeer | None = None
-    """Whom to call; None for a web peer."""
-    url: str = ""
-    tls: bool = False
-    """Of a web peer: judged by the authority of the settings."""
+    settings: DimsePeer | WebPeer
     is_good: bool = False
     words: str = ""
 
 
 def peers_of(settings: Settings) -> list[Peer]:
     """Return whom the daemon may call."""
-    called: list[tuple[str, CalledPeer]] = [
-        *((f"destinations.{one.name}", one) for one in settings.destinations),
-        *((f"commitment.peers.{one.ae_title}", one) for one in settings.commitment.peers),
-        *((f"pull.sources.{one.name}", one) for one in settings.pull.sources),
+    return [
+        *(Peer(f"destinations.{one.name}", one) for one in settings.destinations),
+        *(Peer(f"commitment.peers.{one.ae_title}", one) for one in settings.commitment.peers),
+        *(Peer(f"sources.{one.name}", one) for one in settings.sources),
     ]
-    dimse = [Peer(name, one) for name, one in called]
-    web = [
-        Peer(f"delivery.web.{one.name}", url=one.url, tls=one.tls) for one in settings.delivery.web
-    ]
-    pulled = [Peer(f"pull.web.{one.name}", url=one.url, tls=one.tls) for one in settings.pull.web]
-    return [*dimse, *web, *pulled]
 
 
 def ask_all(peers: Sequence[Peer], outgoing: Outgoing) -> list[Peer]:
@@ -58,14 +49,14 @@ def ask_all(peers: Sequence[Peer], outgoing: Outgoing) -> list[Peer]:
 
 
 def _asked(peer: Peer, outgoing: Outgoing) -> Peer:
-    if peer.called is None:
-        is_good, words = _get(peer, outgoing.web)
+    if isinstance(peer.settings, WebPeer):
+        is_good, words = _get(peer.settings, outgoing.web)
     else:
-        is_good, words = _echo(peer.called, outgoing.dimse)
+        is_good, words = _echo(peer.settings, outgoing.dimse)
     return replace(peer, is_good=is_good, words=words)
 
 
-def _echo(peer: CalledPeer, caller: Caller) -> tuple[bool, str]:
+def _echo(peer: DimsePeer, caller: Caller) -> tuple[bool, str]:
     where = f"{peer.ae_title} at {peer.host} port {peer.port}"
     try:
         with caller.association(peer, [build_context(Verification)]) as call:
@@ -79,7 +70,7 @@ def _echo(peer: CalledPeer, caller: Caller) -> tuple[bool, str]:
     return True, f"{where} answers C-ECHO"
 
 
-def _get(peer: Peer, caller: WebCaller) -> tuple[bool, str]:
+def _get(peer: WebPeer, caller: WebCaller) -> tuple[bool, str]:
     headers = {"Accept": "application/dicom+json"}
     try:
         with caller.session(tls=peer.tls) as session:

@@ -24,7 +24,7 @@ from daemon.errors import Unavailable
 from daemon.intake.association.contexts import READ_TRANSFER_SYNTAXES
 from daemon.intake.store.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.pull.criteria import OF_A_SERIES, Criteria, Part, Series, chosen
-from daemon.settings.peers import Source
+from daemon.settings import DimseSource
 
 Take = Callable[[Offer], None]
 """Takes a fetched object in; raises Refused."""
@@ -48,7 +48,7 @@ class DimseArchive:
 
     Attributes
     ----------
-    source : Source
+    source : DimseSource
     caller : Caller
         Its AE title is who asks, and where C-MOVE sends to.
     take : callable
@@ -57,7 +57,7 @@ class DimseArchive:
         Larger ones end such an association.
     """
 
-    source: Source
+    source: DimseSource
     caller: Caller
     take: Take
     largest_object_bytes: int
@@ -86,7 +86,7 @@ class DimseArchive:
 
     def retrieve(self, study_uid: str, parts: Collection[Part]) -> None:
         """See `daemon.pull.criteria.Archive`."""
-        if self.source.retrieve == "move":
+        if self.source.kind == "move":
             model = StudyRootQueryRetrieveInformationModelMove
             with self._association([build_context(model)]) as call:
                 for part in parts:

@@ -15,6 +15,8 @@ from daemon.pull.criteria import Archive, Criteria, Part, Series
 
 logger = logging.getLogger(__name__)
 
+FETCHED = "(fetched)"
+"""Stands for the sender of what we fetched ourselves."""
 MAX_ATTEMPTS = 5
 RETRY_S = 60.0
 LEASE = timedelta(minutes=5)

@@ -15,7 +15,7 @@ from daemon.calling.web import WebCaller
 from daemon.errors import Unavailable
 from daemon.intake.store.admit import ANALYSED_SOP_CLASSES, Offer, Refused
 from daemon.pull.criteria import OF_A_SERIES, Criteria, Part, Series, chosen
-from daemon.settings.peers import WebSource
+from daemon.settings import WadoSource
 
 _PAGE = 500
 _LARGEST_STUDY_BYTES = 1024**3
@@ -25,7 +25,7 @@ _LARGEST_STUDY_BYTES = 1024**3
 class WebArchive:
     """An archive that speaks DICOMweb."""
 
-    source: WebSource
+    source: WadoSource
     caller: WebCaller
     take: Callable[[Offer], None]
 

@@ -16,7 +16,7 @@ from daemon.results.picture.capture import build_captures
 from daemon.results.picture.frame import plain_copy
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import check_identity
-from daemon.settings import Destination, Report, WebDestination
+from daemon.settings import Destination, Report
 
 __all__ = ["ResultObject", "build_results"]
 
@@ -29,7 +29,7 @@ _REPORT_CLASSES: dict[str, UID] = {
 def build_results(
     reading: StudyReading,
     report: Report,
-    destinations: Sequence[Destination | WebDestination] = (),
+    destinations: Sequence[Destination] = (),
     left_out: LeftOut = refuse,
 ) -> list[ResultObject]:
     """Make the result objects of a reading.
@@ -40,7 +40,7 @@ def build_results(
         Every image with its header.
     report : Report
         The settings that shape results.
-    destinations : sequence of Destination or WebDestination
+    destinations : sequence of Destination
         Where they go: a report of each class that one of them wants; without any, Comprehensive
         3D SR.
     left_out : LeftOut
@@ -76,7 +76,7 @@ def build_results(
 
 
 def wanted_reports(
-    destinations: Sequence[Destination | WebDestination],
+    destinations: Sequence[Destination],
 ) -> dict[UID, tuple[str, ...]]:
     """Return the classes of report that are wanted, and by whom where not all want the same."""
     wanted: dict[str, list[str]] = {}

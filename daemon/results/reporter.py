@@ -20,7 +20,7 @@ from daemon.results.outbox import write, write_as_it_is
 from daemon.results.picture.heat import degenerate_maps
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import InvalidResult
-from daemon.settings import Destination, Report, WebDestination
+from daemon.settings import Destination, Report
 from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Reporter:
     """Makes the results of readings."""
 
     settings: Report
-    destinations: Sequence[Destination | WebDestination]
+    destinations: Sequence[Destination]
     outbox: Path
 
     def report(self, reading: StudyReading, withdrawal: Withdrawal | None) -> Reported:

@@ -16,7 +16,6 @@ from threading import Event
 from daemon.assembly.sweep import Sweep
 from daemon.calling.outgoing import Outgoing, build_outgoing
 from daemon.clock import Chronometer, Clock, utc_now
-from daemon.commitment.wiring import build_safekeeping
 from daemon.ending import Ending, end, started
 from daemon.guarded import Loop, guarded, repeat, ringing
 from daemon.intake.receive import Receiver
@@ -32,15 +31,16 @@ from daemon.operate.neighbours import BEAT_INTERVAL_S, Neighbours
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.vigil import INTERVAL_S, Vigil
 from daemon.pull.night import Night
-from daemon.pull.wiring import build_fetchers
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.sandbox import Decoders
+from daemon.service.fetching import build_fetchers
 from daemon.service.fetching import fetching as fetching
 from daemon.service.reading import build_reading, router
 from daemon.service.reading import open_models as open_models
 from daemon.service.reading import open_package as open_package
 from daemon.service.reading import package_name as package_name
 from daemon.service.reading import recipes_of as recipes_of
+from daemon.service.safekeeping import build_safekeeping
 from daemon.service.sending import build_sending
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock

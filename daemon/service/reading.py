@@ -137,7 +137,7 @@ def build_reading(
         if one.name in networks
     }
     reporters = {
-        one.name: Reporter(settings.report_of(one), settings.every_destination(), place.outbox)
+        one.name: Reporter(settings.report_of(one), settings.destinations, place.outbox)
         for one in settings.models
     }
     first = next(iter(readers))

@@ -2,11 +2,11 @@
 
 from daemon.calling.outgoing import Outgoing
 from daemon.clock import Chronometer
-from daemon.commitment.wiring import Safekeeping
-from daemon.delivery.outbox import Courier
+from daemon.delivery.courier import Courier
 from daemon.guarded import Loop, at_once_again, ringing
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.ledger import Ledger
+from daemon.service.safekeeping import Safekeeping
 from daemon.settings import Place, Settings
 
 
@@ -30,7 +30,7 @@ def build_sending(
             settings=settings.delivery,
             clock=clock,
         )
-        for destination in settings.every_destination()
+        for destination in settings.destinations
     ]
     turns = [at_once_again(courier.turn, clock, ringing(after)) for courier in couriers]
     return [Loop("delivery", turn, every_s) for turn in turns], after

@@ -7,6 +7,7 @@ that does not start. Secrets never stand here.
 
 import hashlib
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -20,18 +21,28 @@ from daemon.settings.models import SHIPPED
 from daemon.settings.models import Model as Model
 from daemon.settings.models import OperatingPoints as OperatingPoints
 from daemon.settings.models import When as When
-from daemon.settings.peers import AeTitle, Commitment, Port, Pull, Seconds, Section, Tls, Wait
+from daemon.settings.peers import (
+    AeTitle,
+    Commitment,
+    DimsePeer,
+    Port,
+    Pull,
+    Seconds,
+    Section,
+    Tls,
+    Wait,
+)
 from daemon.settings.peers import Destination as Destination
-from daemon.settings.peers import WebDestination as WebDestination
+from daemon.settings.peers import DimseDestination as DimseDestination
+from daemon.settings.peers import DimseSource as DimseSource
+from daemon.settings.peers import Source as Source
+from daemon.settings.peers import StowDestination as StowDestination
+from daemon.settings.peers import WadoSource as WadoSource
+from daemon.settings.problems import words_of
 from daemon.settings.text import not_plain, read_text, stripped
 
 SERIES_APART = 10
 """Between the first series numbers of two models."""
-MOVED = {
-    "reading.package": "package of a [[models]] block",
-    "report.operating_points": "operating_points of a [[models]] block",
-}
-"""Keys of settings of before, and their present places."""
 
 
 class Node(Section):
@@ -159,7 +170,6 @@ class Delivery(Section):
     timeout_s: Seconds = 60.0
     breaker_failures: int = Field(default=3, ge=1)
     commitment_retry_s: Wait = 3600.0
-    web: tuple[WebDestination, ...] = ()
 
 
 class Retention(Section):
@@ -187,37 +197,44 @@ class Settings(Section):
     ledger: LedgerPlace = LedgerPlace()
     assembly: Assembly = Assembly()
     reading: Reading = Reading()
-    models: tuple[Model, ...] = Field(default=(SHIPPED,), min_length=1)
+    models: tuple[Model, ...] = (SHIPPED,)
     report: Report = Report()
     delivery: Delivery = Delivery()
     commitment: Commitment = Commitment()
     retention: Retention = Retention()
     pull: Pull = Pull()
-    destinations: tuple[Destination, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = ()
+    destinations: tuple[Destination, ...]
     log: Log = Log()
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> "Settings":
-        names = self.destination_names()
-        if len(set(names)) < len(names):
-            raise ValueError("destinations: every name must be used once only")
-        return self
+    @field_validator("models", "destinations")
+    @classmethod
+    def _there_is_one(cls, blocks: tuple[Section, ...]) -> tuple[Section, ...]:
+        if not blocks:
+            raise ValueError("at least one is needed")
+        return blocks
 
-    @model_validator(mode="after")
-    def _models_can_be_told_apart(self) -> "Settings":
-        names = [one.name for one in self.models]
-        if len(set(names)) < len(names):
-            raise ValueError("models: every name must be used once only")
-        if all(one.hold for one in self.models):
-            raise ValueError("models: at least one needs a package")
-        return self
+    @field_validator("models", "sources", "destinations")
+    @classmethod
+    def _names_tell_them_apart(
+        cls, blocks: tuple[Model | Source | Destination, ...]
+    ) -> tuple[Model | Source | Destination, ...]:
+        uses = Counter(one.name for one in blocks)
+        if several := [name for name, times in uses.items() if times > 1]:
+            raise ValueError(f"every name must be used once only: {', '.join(several)}")
+        return blocks
+
+    @field_validator("models")
+    @classmethod
+    def _one_reads(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        if all(one.hold for one in models):
+            raise ValueError("at least one needs a package")
+        return models
 
     @model_validator(mode="after")
     def _tls_has_an_authority(self) -> "Settings":
-        dimse = (*self.destinations, *self.commitment.peers, *self.pull.sources)
-        web = (*self.delivery.web, *self.pull.web)
-        is_wanted = any(one.tls for one in dimse) or any(one.tls for one in web)
-        if is_wanted and not self.tls_files().authority:
+        peers = (*self.destinations, *self.commitment.peers, *self.sources)
+        if any(one.tls for one in peers) and not self.tls_files().authority:
             raise ValueError("tls = true at a peer needs tls.authority, or receiver.tls_authority")
         return self
 
@@ -235,11 +252,12 @@ class Settings(Section):
 
     def destination_names(self) -> list[str]:
         """Return the names of all that get results."""
-        return [one.name for one in self.every_destination()]
+        return [one.name for one in self.destinations]
 
-    def every_destination(self) -> tuple[Destination | WebDestination, ...]:
-        """Return all that get results."""
-        return *self.destinations, *self.delivery.web
+    def commitment_peers(self) -> dict[str, DimsePeer]:
+        """Return where those that ask us for storage commitment get our report, by AE title."""
+        known = [one for one in self.destinations if one.kind == "dimse"]
+        return {one.ae_title: one for one in (*known, *self.commitment.peers)}
 
     def results_digest(self, model: Model) -> str:
         """Name what shapes a model's results besides inputs and package (16 hex digits)."""
@@ -269,21 +287,10 @@ def load(path: Path) -> Settings:
     try:
         return Settings.model_validate(stripped(raw))
     except ValidationError as error:
-        lines = [_line(path.name, problem["loc"], problem["msg"]) for problem in error.errors()]
+        lines = [f"{path.name}: {words_of(problem)}" for problem in error.errors()]
         raise Misconfigured("\n".join(lines)) from error
 
 
 def resolve(settings_file: Path, value: str) -> Path:
     """Return a path of the settings as an absolute one."""
     return (settings_file.resolve().parent / value).resolve()
-
-
-def _line(file: str, location: tuple[int | str, ...], message: str) -> str:
-    key = ".".join(str(part) for part in location) or "file"
-    if key in MOVED:
-        return f"{file}: {key}: is now {MOVED[key]}; see settings.toml"
-    texts = {
-        "Extra inputs are not permitted": "is unknown; remove it or correct its spelling",
-        "Field required": "is missing",
-    }
-    return f"{file}: {key}: {texts.get(message, message)}"

@@ -1,6 +1,6 @@
 """Whom objects are exchanged with, as the settings describe them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -11,6 +11,8 @@ AeTitle = Annotated[
 ]
 """1 to 16 characters, no backslash; blanks at both ends do not count (PS3.5 6.2, AE)."""
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+ReportForm = Literal["comprehensive-3d", "comprehensive"]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Wait = Annotated[float, Field(gt=0, le=86400.0)]
@@ -50,20 +52,9 @@ class DimsePeer(Section):
     """The name in its certificate, where that is not its host."""
 
 
-class Destination(DimsePeer):
-    """One peer that gets every result by C-STORE."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    report: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
-    compression: Literal["none", "jpeg-ls", "jpeg-2000", "rle"] = "none"
-    check_patient: bool = False
-    commitment: bool = False
-
-
 class WebPeer(Section):
     """A peer that is asked over HTTP. Credentials stand in ~/.netrc, never here."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
     url: str = Field(pattern=r"^https?://[^@\s]+$")
     tls: bool = False
     """Our certificate is shown, and the authority of `[tls]` is asked, not the public ones."""
@@ -75,25 +66,58 @@ class WebPeer(Section):
         return self
 
 
-class WebDestination(WebPeer):
+class DimseDestination(DimsePeer):
+    """One peer that gets every result by C-STORE."""
+
+    kind: Literal["dimse"] = "dimse"
+    name: Name
+    report: ReportForm = "comprehensive-3d"
+    compression: Literal["none", "jpeg-ls", "jpeg-2000", "rle"] = "none"
+    check_patient: bool = False
+    commitment: bool = False
+
+
+class StowDestination(WebPeer):
     """One peer that gets every result by STOW-RS."""
 
-    report: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
+    kind: Literal["stow"] = "stow"
+    name: Name
+    report: ReportForm = "comprehensive-3d"
+    commitment: ClassVar[bool] = False
+    """DICOMweb has no storage commitment."""
+
+
+class DimseSource(DimsePeer):
+    """An archive that studies are fetched from by C-MOVE or C-GET."""
+
+    kind: Literal["move", "get"]
+    name: Name
+
+
+class WadoSource(WebPeer):
+    """An archive that studies are fetched from by QIDO-RS and WADO-RS."""
+
+    kind: Literal["wado"] = "wado"
+    name: Name
+
+
+# In a file `kind` has no default: without it a block belongs to none of these.
+Destination = Annotated[DimseDestination | StowDestination, Field(discriminator="kind")]
+Source = Annotated[DimseSource | WadoSource, Field(discriminator="kind")]
+
+
+def kinds_of(union: object) -> tuple[str, ...]:
+    """Return the kinds of a union of sections that `kind` tells apart."""
+    members = get_args(get_args(union)[0])
+    return tuple(kind for one in members for kind in get_args(one.model_fields["kind"].annotation))
+
+
+KINDS = {"destinations": kinds_of(Destination), "sources": kinds_of(Source)}
+"""What `kind` may be, by the name of the blocks."""
 
 
 class CommitmentPeer(DimsePeer):
     """Where a peer that asks us for storage commitment gets our report."""
-
-
-class Source(DimsePeer):
-    """An archive that studies are fetched from by C-MOVE or C-GET."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    retrieve: Literal["move", "get"] = "move"
-
-
-class WebSource(WebPeer):
-    """An archive that studies are fetched from by QIDO-RS and WADO-RS."""
 
 
 class Commitment(Section):
@@ -103,10 +127,8 @@ class Commitment(Section):
 
 
 class Pull(Section):
-    """What is fetched from archives at night, and where `wristd fetch` may ask."""
+    """What is fetched from the sources at night."""
 
-    sources: tuple[Source, ...] = ()
-    web: tuple[WebSource, ...] = ()
     window: str = Field(default="", pattern=r"^(|\d{2}:\d{2}-\d{2}:\d{2})$")
     """Hours of UTC, e.g. "22:00-05:00"; empty fetches nothing by itself."""
     days: int = Field(default=1, ge=1)

@@ -33,22 +33,19 @@ def _studies(folder, names, body_part="WRIST"):
     return exams, files
 
 
-@pytest.mark.parametrize("way", ["move", "get", "web"])
-def test_wanted_studies_are_fetched_once_and_read(tmp_path, way):
+@pytest.mark.parametrize("kind", ["move", "get", "wado"])
+def test_wanted_studies_are_fetched_once_and_read(tmp_path, kind):
     port = free_port()
     with running_orthanc(tmp_path / "pacs", Plugins=PLUGINS) as pacs:
         pacs.knows("WRISTD", port)
         exams, files = _studies(tmp_path / "in", ["ONE", "TWO"])
         _others, chests = _studies(tmp_path / "in", ["CHEST"], "CHEST")
         pacs.keep([*files, *chests])
-        dimse = {"name": "archive", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.port}
-        web = {"name": "archive", "url": f"http://127.0.0.1:{pacs.http_port}/dicom-web"}
-        pull = {
-            "sources": [] if way == "web" else [{**dimse, "retrieve": way}],
-            "web": [web] if way == "web" else [],
-            "studies_per_hour": 1.0,  # the second study would come an hour after the first
-        }
-        sections = {"receiver": {"port": port}, "pull": pull}
+        dimse = {"ae_title": "PACS", "host": "127.0.0.1", "port": pacs.port}
+        web = {"url": f"http://127.0.0.1:{pacs.http_port}/dicom-web"}
+        source = {"kind": kind, "name": "archive", **(web if kind == "wado" else dimse)}
+        pull = {"studies_per_hour": 1.0}  # the second study would come an hour after the first
+        sections = {"receiver": {"port": port}, "pull": pull, "sources": [source]}
         with running_daemon(tmp_path / "node", [pacs], sections) as node:
             said = node.wristd("fetch", "archive", "--now", *DAYS)
             assert "2 studies noted" in said
@@ -62,7 +59,7 @@ def _fetch(folder, pacs, source, *sources):
     """Fetch into a state of its own, which no daemon runs on; return what the command wrote."""
     folder.mkdir(exist_ok=True)
     file = folder / "settings.toml"
-    file.write_text(settings_text(fast_settings({"pull": {"sources": list(sources)}}), [pacs]))
+    file.write_text(settings_text(fast_settings({"sources": sources}), [pacs]))
     words = [sys.executable, "-m", "daemon", "fetch", source, "--now", *DAYS, "--config", str(file)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -82,7 +79,7 @@ def test_a_study_that_holds_results_of_ours_is_fetched_and_goes_over_the_wire_on
         classes = {str(one.SOPClassUID) for one in pacs.objects(exam.study_uid)}
         assert len(classes) >= 4, "image, private object, report, picture"
         source = {
-            "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.port, "retrieve": "get",
+            "kind": "get", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.port,
         }  # fmt: skip
         sources = [{"name": "first", **source}, {"name": "second", **source}]
         counts, said = _fetch(tmp_path / "other", pacs, "first", *sources)
@@ -105,13 +102,14 @@ def _private_object(image, file):
     return file
 
 
-def test_results_arrive_by_stow_too(tmp_path):
+def test_two_destinations_of_different_kinds_get_the_same_results(tmp_path):
     with (
         running_orthanc(tmp_path / "pacs") as pacs,
         running_orthanc(tmp_path / "web", Plugins=PLUGINS) as other,
     ):
-        web = [{"name": "web", "url": f"http://127.0.0.1:{other.http_port}/dicom-web"}]
-        with running_daemon(tmp_path / "node", [pacs], {"delivery": {"web": web}}) as node:
+        url = f"http://127.0.0.1:{other.http_port}/dicom-web"
+        web = [{"kind": "stow", "name": "web", "url": url}]
+        with running_daemon(tmp_path / "node", [pacs], {"destinations": web}) as node:
             [exam], files = _studies(tmp_path / "in", ["STOW"])
             assert storescu(node.port, node.ae_title, *files)[0] == 0
             node.wait_for_outcomes([exam.study_uid])

@@ -17,7 +17,7 @@ from daemon.records import PredecessorObject
 from daemon.results.build import build_results
 from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.results.outbox import write
-from daemon.settings import Destination, Report
+from daemon.settings import DimseDestination, Report
 from tests.support.objects import dx, save
 from tests.support.peers import running_orthanc
 from tests.support.phantoms import wrist
@@ -42,7 +42,7 @@ def source():
 
 def destination(orthanc, **settings):
     place = {"name": "pacs", "ae_title": orthanc.ae_title, "host": "127.0.0.1"}
-    return Destination(**place, port=orthanc.port, **settings)
+    return DimseDestination(**place, port=orthanc.port, **settings)
 
 
 def all_kinds(source):

@@ -14,7 +14,7 @@ from daemon.results.document import codes
 from daemon.results.document.uids import device_uid
 from daemon.results.region import region_of
 from daemon.results.wording import impression
-from daemon.settings import Destination, OperatingPoints, Report
+from daemon.settings import DimseDestination, OperatingPoints, Report
 from model.findings import FINDINGS
 from tests.support.objects import Exam, dx, save
 from tests.support.phantoms import wrist
@@ -24,7 +24,9 @@ from tests.support.tools import run_tool
 pytestmark = pytest.mark.acceptance
 WHY = "radiology board, meeting of November"
 POINTS = OperatingPoints(finding="fracture", high_sensitivity=0.3, high_specificity=0.7, reason=WHY)
-SITE = Destination(name="a", ae_title="PACS", host="127.0.0.1", port=104, report="comprehensive-3d")
+SITE = DimseDestination(
+    name="a", ae_title="PACS", host="127.0.0.1", port=104, report="comprehensive-3d"
+)
 
 
 @pytest.fixture(params=["comprehensive-3d", "comprehensive"])

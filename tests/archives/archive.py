@@ -26,7 +26,7 @@ from daemon.intake.association.pdu import (
     PduType,
     message,
 )
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 
 SMALL_WINDOW_BYTES = 4096
 """Of the receive buffer: who stops reading is felt soon."""
@@ -208,8 +208,10 @@ class HostileArchive:
             self.kept[request.instance] += 1
             self.contents.setdefault(request.instance, set()).add(request.data)
 
-    def destination(self) -> Destination:
-        return Destination(name=self.name, ae_title=self.ae_title, host="127.0.0.1", port=self.port)
+    def destination(self) -> DimseDestination:
+        return DimseDestination(
+            name=self.name, ae_title=self.ae_title, host="127.0.0.1", port=self.port
+        )
 
     def _accept(self) -> None:
         while True:

@@ -13,10 +13,10 @@ from typing_extensions import override
 from daemon import logs
 from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer, utc_now
-from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
-from daemon.settings import Destination, Node, Place, Settings
+from daemon.service.safekeeping import build_safekeeping
+from daemon.settings import DimseDestination, Node, Place, Settings
 from daemon.settings import Receiver as Limits
 from daemon.settings.peers import Commitment, CommitmentPeer
 from tests.support.overheard import CALLED, CALLING
@@ -44,7 +44,7 @@ def receiving(folder: Path) -> Iterator[House]:
         node=Node(ae_title=CALLED),
         receiver=Limits(host="127.0.0.1", port=0, min_free_bytes=0, warn_free_bytes=0),
         commitment=Commitment(peers=(peer,)),
-        destinations=(Destination(name="none", ae_title="NONE", host="127.0.0.1", port=1),),
+        destinations=(DimseDestination(name="none", ae_title="NONE", host="127.0.0.1", port=1),),
     )
     ledger = Ledger(place.ledger)
     caller = build_outgoing(settings).dimse

@@ -10,10 +10,10 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer
-from daemon.commitment.wiring import build_safekeeping
 from daemon.intake.association.command import Field, read_command
 from daemon.intake.association.requests import Answer
 from daemon.ledger.ledger import Ledger
+from daemon.service.safekeeping import build_safekeeping
 from daemon.settings import Place, Settings
 from daemon.settings.peers import Commitment, CommitmentPeer
 from tests.benchmarks.blast import (

@@ -23,7 +23,7 @@ from daemon.errors import Misconfigured, Unavailable
 from daemon.intake.association.associate import Answered, Result
 from daemon.intake.association.command import write_answer
 from daemon.intake.association.pdu import message
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 from tests.archives.archive import HostileArchive
 from tests.archives.behaviours import BEHAVIOURS
 from tests.support.certificates import authority, signed
@@ -52,7 +52,7 @@ def papers(tmp_path_factory):
 
 def peer(port, **settings):
     place = {"name": "archive", "ae_title": "ARCHIVE", "host": "127.0.0.1", "port": port}
-    return Destination(**place, **settings)
+    return DimseDestination(**place, **settings)
 
 
 @contextmanager

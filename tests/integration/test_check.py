@@ -15,7 +15,7 @@ from pynetdicom.sop_class import Verification
 from daemon.ledger.ledger import Ledger
 from daemon.operate.check import check_all
 from daemon.operate.peers import Peer, ask_all
-from daemon.settings import Destination, load
+from daemon.settings import DimseDestination, StowDestination, load
 from tests.support.certificates import authority, signed
 from tests.support.node import fast_settings, running_daemon, settings_text
 from tests.support.office import calling
@@ -155,8 +155,12 @@ def web_server(status):
 
 
 def called(name, port, ae_title="ARCHIVE"):
-    peer = Destination(name=name, ae_title=ae_title, host="127.0.0.1", port=port)
+    peer = DimseDestination(name=name, ae_title=ae_title, host="127.0.0.1", port=port)
     return Peer(name, peer)
+
+
+def asked_over_http(name, url):
+    return Peer(name, StowDestination(name=name, url=url))
 
 
 def test_each_peer_says_what_it_answers_and_a_mute_one_holds_up_nobody():
@@ -173,8 +177,8 @@ def test_each_peer_says_what_it_answers_and_a_mute_one_holds_up_nobody():
             called("caller", strict),
             called("mute", mute.getsockname()[1]),
             called("away", free_port()),
-            Peer("web", url=web),
-            Peer("closed", url=closed),
+            asked_over_http("web", web),
+            asked_over_http("closed", closed),
         ]
         asked = {one.name: one for one in ask_all(peers, calling(3.0))}
     assert [name for name, one in asked.items() if one.is_good] == ["good", "web"]
@@ -185,7 +189,23 @@ def test_each_peer_says_what_it_answers_and_a_mute_one_holds_up_nobody():
     assert "credentials in ~/.netrc" in asked["closed"].words
 
 
-def test_with_peers_one_that_is_away_is_wrong(tmp_path):
-    code, said = check(tmp_path, "--peers", receiver={"port": 0})
+def test_with_peers_each_is_asked_by_its_kind_and_one_that_is_away_is_wrong(tmp_path):
+    dimse = {"ae_title": "ARCHIVE", "host": "127.0.0.1"}
+    with echo_scp() as port, web_server(204) as url:
+        code, said = check(
+            tmp_path,
+            "--peers",
+            receiver={"port": 0},
+            destinations=[{"kind": "stow", "name": "web", "url": url}],
+            commitment={"peers": [{**dimse, "port": port}]},
+            sources=[
+                {"kind": "wado", "name": "films", "url": url},
+                {"kind": "get", "name": "archive", **dimse, "port": port},
+            ],
+        )
     assert code == 78
+    assert line(said, "destinations.web").endswith(f"{url} answers")
     assert line(said, "destinations.pacs").startswith("wrong")
+    assert line(said, "commitment.peers.ARCHIVE").endswith("answers C-ECHO")
+    assert line(said, "sources.films").endswith(f"{url} answers")
+    assert line(said, "sources.archive").endswith("answers C-ECHO")

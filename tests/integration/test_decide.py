@@ -12,12 +12,12 @@ from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.jobs.queue import Queue
 from daemon.logs import study_key
 from daemon.records import Category, Reason
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 from tests.support.node import ROOT, fast_settings, settings_text
 from tests.support.office import START, STUDY, Office
 from tests.unit.daemon.ledger.test_ledger import arrival, reading
 
-PEER = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+PEER = DimseDestination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """Couriers and archives over real sockets: what is sent, settled, put off, parked."""
 
+from dataclasses import replace
+
 import pytest
 from pydicom import dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
 from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
-from typing_extensions import override
 
-from daemon.delivery.outbox import Courier
 from daemon.logs import study_key
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 from tests.support.fakes import Archive
 from tests.support.office import PATIENCE, STUDY, Office
 from tests.support.tools import free_port
@@ -51,7 +51,7 @@ def test_a_warning_means_stored(office):
 
 
 def test_an_archive_that_is_away_is_tried_again_later(office):
-    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    away = DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
     assert office.turn(away) == 2
     assert office.states() == ["pending", "pending"]
     assert office.turn(away) == 0
@@ -62,7 +62,7 @@ def test_an_archive_that_is_away_is_tried_again_later(office):
 
 
 def test_a_six_hour_outage_ends_with_everything_delivered(office):
-    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    away = DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
     for _ in range(6 * 6):
         office.turn(away)
         office.clock.advance(600.0)
@@ -90,7 +90,7 @@ def test_what_is_refused_for_good_is_parked_at_once_and_said(office, caplog, sta
     assert office.states() == ["parked", "delivered"]
     assert office.rows()[0].status == status
     [warning] = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert warning.name == "daemon.delivery.outbox"
+    assert warning.name == "daemon.delivery.courier"
     assert warning.study == study_key(STUDY)
     assert warning.destination == "archive"
     assert warning.status == f"{status:04X}"
@@ -114,17 +114,14 @@ def test_an_object_that_makes_the_archive_hang_up_does_not_hold_back_the_rest(of
     assert office.states() == ["pending", "delivered"]
 
 
-class Clumsy(Courier):
-    """Has a defect that it meets before it sends."""
-
-    @override
-    def _sender(self):
-        raise ZeroDivisionError
+def no_sender(_destination, _outgoing):
+    """A defect that is met before anything is sent."""
+    raise ZeroDivisionError
 
 
 def test_a_defect_of_ours_is_not_taken_for_an_archive_that_does_not_answer(office):
     with Archive() as archive:
-        courier = office.courier(archive.destination(), Clumsy)
+        courier = replace(office.courier(archive.destination()), sender_for=no_sender)
         for _ in range(2 * PATIENCE.breaker_failures):
             assert courier.turn(office.clock()) == 1
             office.clock.advance(PATIENCE.max_delay_s)
@@ -173,7 +170,7 @@ def test_a_damaged_result_file_is_parked_and_the_rest_delivered(office):
 
 
 def test_what_was_tried_for_too_long_is_given_up_and_said(office, caplog):
-    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    away = DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
     courier = office.courier(away)
     courier.turn(office.clock.steady())
     office.clock.advance(PATIENCE.give_up_after_s)
@@ -184,7 +181,7 @@ def test_what_was_tried_for_too_long_is_given_up_and_said(office, caplog):
 
 @pytest.mark.parametrize("jump_s", [-YEAR_S, -3600.0, 3600.0, YEAR_S])
 def test_a_clock_that_is_set_gives_nothing_up_and_changes_no_wait(office, jump_s):
-    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    away = DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
     courier = office.courier(away)
     assert courier.turn(office.clock.steady()) == 2
     office.clock.set_by(jump_s)
@@ -199,7 +196,7 @@ def test_a_clock_that_is_set_gives_nothing_up_and_changes_no_wait(office, jump_s
 
 
 def test_a_daemon_that_was_off_for_a_year_tries_before_it_gives_up(office):
-    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    away = DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
     office.clock.advance(YEAR_S)
     office.turn(away)
     assert office.states() == ["pending", "pending"]
@@ -207,7 +204,7 @@ def test_a_daemon_that_was_off_for_a_year_tries_before_it_gives_up(office):
 
 def test_one_destination_away_does_not_hold_back_another(tmp_path):
     office = Office(tmp_path, destinations=("away", "archive"))
-    office.turn(Destination(name="away", ae_title="AWAY", host="127.0.0.1", port=free_port()))
+    office.turn(DimseDestination(name="away", ae_title="AWAY", host="127.0.0.1", port=free_port()))
     with Archive() as archive:
         office.turn(archive.destination())
     assert office.states("away") == ["pending", "pending"]
@@ -217,7 +214,7 @@ def test_one_destination_away_does_not_hold_back_another(tmp_path):
 
 def test_a_silent_archive_is_left_alone_and_tried_with_one_object(tmp_path):
     office = Office(tmp_path, results=4)
-    away = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
+    away = DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=free_port())
     courier = office.courier(away)
     for _ in range(PATIENCE.breaker_failures):
         assert courier.turn(office.clock()) == 4

@@ -9,7 +9,7 @@ import pytest
 from pydicom import dcmread
 
 from daemon.dicom.tls import client_context
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 from tests.support.certificates import authority, signed
 from tests.support.office import PATIENCE, Office
 from tests.support.tools import end_process, free_port, tool, wait_until
@@ -33,7 +33,7 @@ def storescp(folder, *options):
     process = subprocess.Popen([program, "-od", str(folder), *options, str(port)])
     try:
         wait_until(lambda: listens(port), "storescp listens")
-        yield Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=port)
+        yield DimseDestination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=port)
     finally:
         end_process(process, within_s=5)
 

@@ -11,7 +11,7 @@ import pytest
 from daemon.intake.association.associate import Answered, Result
 from daemon.intake.association.command import write_answer
 from daemon.intake.association.pdu import message
-from daemon.settings import WebDestination
+from daemon.settings import StowDestination
 from tests.archives.archive import FIND, HostileArchive
 from tests.support.office import Office
 from tests.support.raw import element
@@ -131,7 +131,7 @@ def web(conflict, kind, found):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield WebDestination(name="archive", url=f"http://127.0.0.1:{server.server_port}")
+        yield StowDestination(name="archive", url=f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from daemon.clock import Chronometer
-from daemon.delivery.outbox import Courier
+from daemon.delivery.courier import Courier
 from daemon.guarded import guarded
 from daemon.ledger.jobs.decisions import Decisions
 from daemon.settings import Delivery as Patience

@@ -12,14 +12,18 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
 from daemon.assembly.sweep import Sweep
+from daemon.calling.scu import Caller
 from daemon.clock import utc_now
+from daemon.commitment.association import asking
+from daemon.commitment.report import Request, request_data
 from daemon.ledger.jobs.queue import Queue
+from daemon.ledger.promises import Promises
 from daemon.settings import Assembly
 from tests.benchmarks.blast import Item, Peer, associate_rq, store_pdus
 from tests.support.fakes import FrozenClock, to_wrist
 from tests.support.objects import Exam, dx
 from tests.support.opening import describe_here
-from tests.support.receiving import LIMITS, PICTURE, House, raw
+from tests.support.receiving import LIMITS, PACS, PICTURE, House, raw
 from tests.support.tools import wait_until
 
 
@@ -61,6 +65,17 @@ def test_one_that_dies_is_replaced_and_what_it_acknowledged_is_there(house):
     wait_until(lambda: len(children() - before) == 1, "another child")
     assert house.send(dx(PICTURE, number=2)) == [0x0000]
     assert len(house.ledger.files()) == 2
+
+
+def test_a_child_notes_who_asks_for_storage_commitment(tmp_path):
+    limits = LIMITS.model_copy(update={"processes": 1, "callers": (PACS.ae_title,)})
+    with House(tmp_path / "state", limits) as house:
+        wait_until(lambda: len(children()) == 1, "the child")
+        node = PACS.model_copy(update={"ae_title": "WRISTD", "port": house.receiver.port})
+        with asking(Caller(PACS.ae_title, 10.0), node, lambda *_report: None) as ask:
+            assert ask(request_data(Request("1.2.3", {"1.2.3.4": "1.2.3.5"}))) == 0x0000
+        [noted] = Promises(house.ledger).due(utc_now() + timedelta(days=1))
+    assert (noted.calling_ae, noted.transaction_uid) == ("PACS", "1.2.3")
 
 
 def begin_slowly(house):

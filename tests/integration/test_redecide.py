@@ -14,12 +14,12 @@ from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.logs import study_key
 from daemon.records import Arrival, Category, ImageReading, ModelIdentity, Reason, StudyReading
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 from model.package import FindingSpec
 from tests.support.node import ROOT, fast_settings, settings_text
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-PEER = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+PEER = DimseDestination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
 SPEC = FindingSpec(name="fracture", class_index=1, high_sensitivity=0.3, high_specificity=0.7)
 SCORES = {"1.2.1": (0.1, 0.25), "1.2.2": (0.5,), "1.2.3": (0.1, 0.9), "1.2.4": ()}
 """Fracture scores of each study's images: negative, doubt, positive, not analysed."""

@@ -26,7 +26,7 @@ from pynetdicom.presentation import PresentationContext
 
 from daemon.intake.store.admit import Offer
 from daemon.intake.store.part10 import file_start
-from daemon.settings import Destination
+from daemon.settings import DimseDestination
 from tests.support.objects import save
 
 Deed = int | Literal["abort after storing", "hang up", "hang"]
@@ -119,9 +119,9 @@ class Archive:
         self._leaving.set()
         self._ae.shutdown()
 
-    def destination(self, name: str = "archive") -> Destination:
+    def destination(self, name: str = "archive") -> DimseDestination:
         """Return the settings by which a daemon sends to this archive."""
-        return Destination(name=name, ae_title=self.ae_title, host="127.0.0.1", port=self.port)
+        return DimseDestination(name=name, ae_title=self.ae_title, host="127.0.0.1", port=self.port)
 
     def _count(self, _event: Event) -> None:
         self.associations += 1

@@ -185,6 +185,7 @@ def settings_text(sections: Sections, destinations: Sequence[Peer]) -> str:
             blocks += [(f"[[{name}]]", table) for table in tables]
     for number, peer in enumerate(destinations, start=1):
         values = {
+            "kind": "dimse",
             "name": f"pacs{number}" if number > 1 else "pacs",
             "ae_title": peer.ae_title,
             "host": "127.0.0.1",

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from daemon.calling.outgoing import Outgoing
 from daemon.calling.scu import Caller
 from daemon.calling.web import WebCaller
-from daemon.delivery.outbox import Courier
+from daemon.delivery.courier import Courier
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
@@ -78,9 +78,9 @@ class Office:
         reading = StudyReading(STUDY, Category.NEGATIVE, None, (image,), model, "s", START)
         assert queue.finish(job, reading, self.files, destinations, START)
 
-    def courier(self, destination, kind=Courier, tls=None):
+    def courier(self, destination, tls=None):
         outgoing = calling(PATIENCE.timeout_s, tls)
-        return kind(destination, outgoing, self.deliveries, self.root, PATIENCE, self.clock)
+        return Courier(destination, outgoing, self.deliveries, self.root, PATIENCE, self.clock)
 
     def turn(self, destination, tls=None):
         return self.courier(destination, tls=tls).turn(self.clock())

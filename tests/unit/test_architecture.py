@@ -7,12 +7,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
 from daemon.settings import Settings
 from daemon.settings.models import SHIPPED
+from daemon.settings.peers import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("daemon", "model", "export", "training")
@@ -59,24 +61,41 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, obj
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _fields(inner, f"{prefix}{name}.")
-        elif name in ("destinations", "models"):
-            yield from _fields(inner.__args__[0], f"{prefix}{name}.")  # type: ignore[union-attr]
+        elif name == "models":
+            yield from _fields(get_args(inner)[0], f"{prefix}{name}.")
+        elif name in KINDS:
+            union, _discriminator = get_args(get_args(inner)[0])
+            for block in get_args(union):
+                kind, *_like_it = get_args(block.model_fields["kind"].annotation)
+                yield from _fields(block, f"{prefix}{name}.{kind}.")
         else:
-            default = ... if field.is_required() else field.get_default(call_default_factory=True)
+            default = (
+                ...
+                if field.is_required() or name == "kind"
+                else field.get_default(call_default_factory=True)
+            )
             yield f"{prefix}{name}", list(default) if isinstance(default, tuple) else default
 
 
 def _documented() -> dict[str, tuple[object, str]]:
-    """Give every key of settings.toml with its value and the comment above it."""
+    """Give every key of settings.toml with its value and the comment above it.
+
+    Blocks that nobody has by default are shown as comments without a blank; those of a kind begin
+    with it.
+    """
     found: dict[str, tuple[object, str]] = {}
     section, comment = "", ""
-    for line in (ROOT / "settings.toml").read_text(encoding="utf-8").splitlines():
+    text = (ROOT / "settings.toml").read_text(encoding="utf-8")
+    for line in re.sub(r"(?m)^#(?=\S)", "", text).splitlines():
         if line.startswith("#"):
             comment += line
         elif line.startswith("["):
             section, comment = line.strip("[]"), ""
         elif match := re.match(r"(\w+) = (.*)", line):
-            found[f"{section}.{match[1]}"] = tomllib.loads(line)[match[1]], comment
+            value = tomllib.loads(line)[match[1]]
+            if match[1] == "kind":
+                section += f".{value}"
+            found[f"{section}.{match[1]}"] = value, comment
             comment = ""
         else:
             comment = ""

@@ -46,8 +46,8 @@ def test_a_second_daemon_ends_before_it_touches_anything(tmp_path):
     before = {file: file.stat().st_mtime_ns for file in state.rglob("*")}
     settings = tmp_path / "settings.toml"
     settings.write_text(
-        '[node]\nstate_dir = "state"\n[receiver]\nport = 0\n[[destinations]]\nname = "pacs"\n'
-        'ae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
+        '[node]\nstate_dir = "state"\n[receiver]\nport = 0\n[[destinations]]\n'
+        'kind = "dimse"\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
     )
     command = [sys.executable, "-m", "daemon", "--config", str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -11,7 +11,7 @@ from daemon.dicom.grey import Grey, Rescale
 from daemon.errors import Unavailable
 from daemon.records import HELD, PredecessorObject, Reason, Reported, Withdrawal
 from daemon.results.reporter import Reporter
-from daemon.settings import Destination, Report
+from daemon.settings import DimseDestination, Report
 from daemon.signals import Signal
 from model.pixels import Radiograph
 from tests.support.headers import header_of
@@ -23,7 +23,7 @@ from tests.support.tools import tool
 SECRET = "ZZPHI"
 OLD = PredecessorObject(Comprehensive3DSRStorage, "2.25.1", "2.25.2")
 DESTINATIONS = [
-    Destination(name=form, ae_title="PACS", host="127.0.0.1", port=104, report=form)
+    DimseDestination(name=form, ae_title="PACS", host="127.0.0.1", port=104, report=form)
     for form in ("comprehensive-3d", "comprehensive")
 ]
 

@@ -8,7 +8,7 @@ from daemon.records import PredecessorObject
 from daemon.results.build import build_results
 from daemon.results.document.withdrawal import TITLES, Why, rejection_note
 from daemon.results.region import region_of
-from daemon.settings import Destination, Report
+from daemon.settings import DimseDestination, Report
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import READ_AT, image_reading, study_reading
@@ -18,7 +18,7 @@ WITH_STATES = Report(presentation_state=True)
 
 
 def destination(name, report="comprehensive-3d"):
-    return Destination(name=name, ae_title="PACS", host="127.0.0.1", port=104, report=report)
+    return DimseDestination(name=name, ae_title="PACS", host="127.0.0.1", port=104, report=report)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
-"""The parts of storage commitment, put together from the settings."""
+"""What storage commitment needs, both ways: what the receiver answers, and who asks and reports."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.calling.scu import CalledPeer, Caller
+from daemon.calling.scu import Caller
 from daemon.clock import Chronometer
 from daemon.commitment.answers import answers
 from daemon.commitment.asker import Asker, Hearing
@@ -28,16 +28,14 @@ def build_safekeeping(
     settings: Settings, place: Place, ledger: Ledger, caller: Caller, clock: Chronometer
 ) -> Safekeeping:
     """Build both sides; only destinations of which commitment is wanted are asked."""
-    peers: dict[str, CalledPeer] = {one.ae_title: one for one in settings.destinations}
-    peers.update({one.ae_title: one for one in settings.commitment.peers})
-    patience = settings.delivery
+    patience, peers = settings.delivery, settings.commitment_peers()
     keeper = Keeper(Promises(ledger), place.spool, peers, caller, patience, clock)
     commitments = Commitments(ledger)
     hearing = Hearing(commitments, patience, clock)
     askers = [
         Asker(one, commitments, hearing, caller, patience, clock)
         for one in settings.destinations
-        if one.commitment
+        if one.kind == "dimse" and one.commitment
     ]
     return Safekeeping(
         answers=answers(keeper, hearing),

@@ -1,7 +1,7 @@
 """The courier of one destination: send what is due, settle each delivery by its own answer."""
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,15 +13,13 @@ from daemon.crashpoints import crash_point
 from daemon.delivery.answer import Answer, Sender, Verdict
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.delivery.breaker import Breaker
-from daemon.delivery.dimse import StorageUser
-from daemon.delivery.recheck import PatientCheck
-from daemon.delivery.stow import StowUser
+from daemon.delivery.senders import sender_for
 from daemon.errors import Unavailable
 from daemon.ledger.deliveries import Deliveries
 from daemon.logs import study_key
 from daemon.records import Delivery
 from daemon.settings import Delivery as Patience
-from daemon.settings import Destination, WebDestination
+from daemon.settings import Destination
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +39,13 @@ class Courier:
     more nothing is settled: it is due at the next start.
     """
 
-    destination: Destination | WebDestination
+    destination: Destination
     outgoing: Outgoing
     deliveries: Deliveries
     outbox_dir: Path
     settings: Patience
     clock: Chronometer
+    sender_for: Callable[[Destination, Outgoing], Sender] = sender_for
     breaker: Breaker = field(init=False)
     _trials: Trials = field(init=False)
 
@@ -97,7 +96,8 @@ class Courier:
         """Give the answers as they come; what fails here answers for the delivery in hand."""
         given = 0
         try:
-            sending = self._sender().send([one.result for one in due], self.outbox_dir)
+            sender = self.sender_for(self.destination, self.outgoing)
+            sending = sender.send([one.result for one in due], self.outbox_dir)
             with closing(sending):
                 for answer in sending:
                     if answer.is_silence and self.outgoing.stopping.is_set():
@@ -114,18 +114,10 @@ class Courier:
             logger.exception("delivery failed", extra={"destination": self.destination.name})
             yield FAILED_HERE
 
-    def _sender(self) -> Sender:
-        if isinstance(self.destination, WebDestination):
-            return StowUser(self.destination, self.outgoing.web)
-        user = StorageUser(self.destination, self.outgoing.dimse)
-        if self.destination.check_patient:
-            return PatientCheck(user, self.destination, self.outgoing.dimse)
-        return user
-
     def _settle(self, delivery: Delivery, answer: Answer) -> None:
         now = self.clock()
         if answer.verdict is Verdict.KEPT and answer.status is not None:
-            promise = isinstance(self.destination, Destination) and self.destination.commitment
+            promise = self.destination.commitment
             self.deliveries.delivered(delivery, answer.status, now, to_be_promised=promise)
             self._trials.ended(delivery.delivery_id, _DESTINATION)
             self._log(logging.INFO, "result delivered", delivery, answer)
