@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.assembly.complete import Patience
+from daemon.assembly.route import Route, asked_of
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
@@ -31,9 +32,6 @@ AGAIN_S = 1.0
 """When a study is tried again that could not be taken."""
 UNREADABLE = "unreadable_attributes"
 """Counter in the ledger: attributes that were there and said nothing."""
-
-
-Route = Callable[[Header | None, str], Sequence[str]]
 
 
 def nobody() -> Collection[str]:
@@ -205,8 +203,7 @@ class Sweep:
         A model that has read images of the study reads what there is of it now: its results would
         stand for images that they were not made from.
         """
-        asked = Inputs(self.ledger).asked(study.study_id)
-        asked.update(name for one in inputs for name in self.route(one.header, one.calling_ae))
+        asked = Inputs(self.ledger).asked(study.study_id) | asked_of(inputs, self.route)
         return {name: it for name, it in self.recipes.items() if name in asked} or {NO_MODEL: ""}
 
     def _is_ours(self, study: WaitingStudy, *, is_overdue: bool) -> bool:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from daemon import outcome
 from daemon.errors import Misconfigured
-from daemon.ledger.ledger import Ledger
 from daemon.reading.device.guard import Guard
 from daemon.reading.device.providers import is_missed
 from daemon.reading.device.sessions import Session
 from daemon.reading.flags import DEGRADED, NO_DEVICE
+from daemon.reading.tally import Tally
 from daemon.settings import Model, Reading, resolve
 from model.package import ModelPackage, PackageError, load_package
 
@@ -36,7 +36,7 @@ def open_package(model: Model, settings_file: Path) -> ModelPackage:
     return replace(package, manifest=package.manifest.model_copy(update={"findings": findings}))
 
 
-def build_guard(settings: Reading, package: ModelPackage, ledger: Ledger, worker: str) -> Guard:
+def build_guard(settings: Reading, package: ModelPackage, ledger: Tally, worker: str) -> Guard:
     """Load a package on its device, measure it, and watch it from then on.
 
     Raises

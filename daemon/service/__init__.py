@@ -38,6 +38,7 @@ from daemon.reading.sandbox import Decoders
 from daemon.reading.wiring import open_package as open_package
 from daemon.reading.wiring import package_name as package_name
 from daemon.service.fetching import fetching as fetching
+from daemon.service.offline import offline as offline
 from daemon.service.reading import build_reading, router
 from daemon.service.reading import open_models as open_models
 from daemon.service.reading import recipes_of as recipes_of

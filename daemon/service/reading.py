@@ -1,13 +1,12 @@
 """What reads: the models, their devices, the decoders, the worker and its threads."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from daemon.assembly.route import models_for
-from daemon.assembly.sweep import Route
+from daemon.assembly.route import Route, models_for
 from daemon.clock import Chronometer
 from daemon.errors import Misconfigured
 from daemon.guarded import guarded
@@ -20,6 +19,7 @@ from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
+from daemon.reading.tally import Tally
 from daemon.reading.wiring import build_guard, open_package, openers
 from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
@@ -81,6 +81,54 @@ def router(settings: Settings) -> Route:
     return partial(models_for, models=settings.models, words=settings.reading.body_parts)
 
 
+@dataclass(frozen=True, eq=False)
+class Equipment:
+    """What reads studies and what reports them, each of every model of the settings."""
+
+    readers: Readers
+    report: Report
+    guards: Mapping[str, Guard]
+    reporters: Mapping[str, Reporter]
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Where models read from and write to, and who keeps count of it.
+
+    `worker` is the name under which flags are set.
+    """
+
+    spool: Path
+    outbox: Path
+    tally: Tally
+    worker: str
+    decoders: Decoders
+
+
+def equip(settings: Settings, models: Sequence[Opened], where: Surroundings) -> Equipment:
+    """Load every model on its device, and build what reads and reports with it.
+
+    Raises
+    ------
+    Misconfigured
+        No model can be used.
+    """
+    guards = _guards(settings, models, where.tally, where.worker)
+    readers = {
+        one.model.name: _reader(settings, where, one.model, guards[one.model.name])
+        for one in models
+        if one.model.name in guards
+    }
+    destinations = settings.every_destination()
+    reporters = {
+        one.name: Reporter(settings.report_of(one), destinations, where.outbox, where.tally.count)
+        for one in settings.models
+    }
+    unused = {one.name: unknown(one.name) for one in settings.models}
+    report = _report(reporters, reporters[next(iter(readers))])
+    return Equipment(Readers(readers, unused), report, guards, reporters)
+
+
 def build_reading(
     settings: Settings,
     place: Place,
@@ -103,36 +151,26 @@ def build_reading(
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = openers(settings.reading)
     decoders = Decoders(settings.reading, number)
-    guards = _guards(settings, models, ledger, name)
-    readers = {
-        one.model.name: _reader(settings, place, one.model, guards[one.model.name], decoders)
-        for one in models
-        if one.model.name in guards
-    }
-    reporters = {
-        one.name: Reporter(
-            settings.report_of(one), settings.every_destination(), place.outbox, ledger.count
-        )
-        for one in settings.models
-    }
-    first = next(iter(readers))
-    guarded("reading", lambda: reporters[first].warm_up(readers[first].identity, clock()))
+    where = Surroundings(place.spool, place.outbox, ledger, name, decoders)
+    equipment = equip(settings, models, where)
+    first, reader = next(iter(equipment.readers.readers.items()))
+    guarded("reading", lambda: equipment.reporters[first].warm_up(reader.identity, clock()))
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Readers(readers, {one.name: unknown(one.name) for one in settings.models}),
-        report=_report(reporters, reporters[first]),
+        reader=equipment.readers,
+        report=equipment.report,
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
         settled=settled,
     )
-    batch_size = partial(_largest_batch, list(guards.values()))
+    batch_size = partial(_largest_batch, list(equipment.guards.values()))
     return Pipeline(worker, number, batch_size), decoders
 
 
 def _guards(
-    settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str
+    settings: Settings, models: Sequence[Opened], tally: Tally, worker: str
 ) -> dict[str, Guard]:
     """Load every package that can be used; say which models are out of service."""
     guards: dict[str, Guard] = {}
@@ -144,12 +182,12 @@ def _guards(
         who = worker if len(models) == 1 else f"{name} {worker}"[:_NAME_LENGTH]
         if package is not None:
             try:
-                guards[name] = build_guard(reading, package, ledger, who)
+                guards[name] = build_guard(reading, package, tally, who)
             except Misconfigured as error:
                 problems.append(f"model {name}: {error}")
         if is_out := name not in guards:
-            ledger.count(OUT_OF_SERVICE)
-        ledger.set_flag(flag_of("degraded", f"model {name} out of service", worker), on=is_out)
+            tally.count(OUT_OF_SERVICE)
+        tally.set_flag(flag_of("degraded", f"model {name} out of service", worker), on=is_out)
     if not guards:
         raise Misconfigured("\n".join(problems))
     for words in problems:
@@ -157,21 +195,19 @@ def _guards(
     return guards
 
 
-def _reader(
-    settings: Settings, place: Place, model: Model, guard: Guard, decoders: Decoders
-) -> Reader:
+def _reader(settings: Settings, where: Surroundings, model: Model, guard: Guard) -> Reader:
     route, package = router(settings), guard.package
     return Reader(
         package=package,
         network=guard,
-        spool=place.spool,
+        spool=where.spool,
         settings_digest=settings.results_digest(model),
-        decode=decoders.decode,
-        describe=decoders.describe,
+        decode=where.decoders.decode,
+        describe=where.decoders.describe,
         meant=Meant(
             package.manifest,
             settings.reading,
-            guard.ledger.count,
+            where.tally.count,
             lambda header, calling_ae: model.name in route(header, calling_ae),
         ),
         site_points=model.operating_points,

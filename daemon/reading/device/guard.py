@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from daemon.clock import Stopwatch
 from daemon.errors import Misconfigured, Strained, Unavailable
-from daemon.ledger.ledger import Ledger
 from daemon.reading.device.pace import BATCHES, Pace, curve, worthwhile
 from daemon.reading.device.providers import CPU, DEVICES, OutOfMemory
 from daemon.reading.device.sessions import NetworkOutput, Session, check_golden
 from daemon.reading.flags import DEVICE_LOST, SLOWER, Kind, flag_of
+from daemon.reading.tally import Tally
 from daemon.settings import Reading
 from model.package import ModelPackage
 
@@ -52,7 +52,9 @@ class Guard:
     ----------
     network : Session
         The one in use; replaced when its device is lost.
-    package, settings, ledger
+    package, settings
+    ledger : Tally
+        Takes counters and flags.
     worker : str
         Who reads: several may share the ledger.
     on_cpu : callable
@@ -68,7 +70,7 @@ class Guard:
     network: Session
     package: ModelPackage
     settings: Reading
-    ledger: Ledger
+    ledger: Tally
     worker: str
     on_cpu: Callable[[], Session]
     fixed_batch: int | None = None
