@@ -94,7 +94,6 @@ class ModelSaid(_Said):
     inputs_digest: str
     outcome: Category
     reason: Reason | None
-    disagreements: tuple[str, ...]
     read_at: datetime
     images: tuple[ImageSaid, ...]
     results: tuple[ResultSaid, ...]
@@ -150,7 +149,6 @@ def model_said(reading: StudyReading, results: Sequence[ResultSaid]) -> ModelSai
         inputs_digest=reading.inputs_digest,
         outcome=reading.category,
         reason=reading.reason,
-        disagreements=reading.disagreements,
         read_at=reading.read_at,
         images=tuple(map(_image, reading.images)),
         results=tuple(results),

@@ -89,7 +89,7 @@ def shown(file: Path) -> str:
 
 
 def _below(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112  # Path raises where a folder above is closed
         yield path
         return
     unlisted: list[OSError] = []
