@@ -5,6 +5,7 @@ import sys
 from daemon.cli import decide as decide
 from daemon.cli import fetch as fetch
 from daemon.cli import look as look
+from daemon.cli import read as read
 from daemon.cli import route as route
 from daemon.cli import run as run
 from daemon.cli.app import app as app

@@ -3,8 +3,9 @@
 The first model that matches is asked, and besides it each that matches and says `also`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from daemon.dicom.body_parts import contradicts, folded
 from daemon.dicom.header import Header
@@ -13,6 +14,25 @@ from daemon.settings import Model, When
 
 Words = Mapping[str, str]
 """A site's own words for parts of the body: the defined term of each, both folded."""
+Route = Callable[[Header | None, Origin], Sequence[str]]
+"""Names the models that read an image, from its header and its origin."""
+
+
+class Sent(Protocol):
+    """An image, as far as routing asks for it."""
+
+    @property
+    def header(self) -> Header | None:
+        """What it says of itself; None where nobody could read it."""
+
+    @property
+    def origin(self) -> Origin:
+        """By which association it came."""
+
+
+def asked_of(images: Iterable[Sent], route: Route) -> set[str]:
+    """Return the names of the models that are asked of a study: of one of its images at least."""
+    return {name for one in images for name in route(one.header, one.origin)}
 
 
 def models_for(

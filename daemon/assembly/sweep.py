@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.assembly.complete import Patience
+from daemon.assembly.route import Route, asked_of
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
@@ -20,7 +21,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.logs import study_key
 from daemon.pull.fetch import FETCHED
 from daemon.reading.sandbox import Describe
-from daemon.records import NO_MODEL, Origin, Reason, WaitingInput, WaitingStudy
+from daemon.records import NO_MODEL, Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly
 from daemon.signals import Signal
 
@@ -30,8 +31,6 @@ MOST_FAILURES = 3
 """After so many failed turns a study is reported as such, and a header is left to the reading."""
 AGAIN_S = 1.0
 """When a study is tried again that could not be taken."""
-
-Route = Callable[[Header | None, Origin], Sequence[str]]
 
 
 def nobody() -> Collection[str]:
@@ -203,8 +202,7 @@ class Sweep:
         A model that has read images of the study reads what there is of it now: its results would
         stand for images that they were not made from.
         """
-        asked = Inputs(self.ledger).asked(study.study_id)
-        asked.update(name for one in inputs for name in self.route(one.header, one.origin))
+        asked = Inputs(self.ledger).asked(study.study_id) | asked_of(inputs, self.route)
         return {name: it for name, it in self.recipes.items() if name in asked} or {NO_MODEL: ""}
 
     def _is_ours(self, study: WaitingStudy, *, is_overdue: bool) -> bool:

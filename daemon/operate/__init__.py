@@ -17,4 +17,5 @@ Asked by a command::
     redecide           stored readings at other operating points
     withdraw           a study's results are rejected
     adopt, holder      the state folder of a host that is gone
+    offline            files read for a person, without a ledger
 """

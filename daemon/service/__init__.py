@@ -35,6 +35,7 @@ from daemon.reading.pipeline import Pipeline
 from daemon.reading.sandbox import Decoders
 from daemon.service.fetching import build_fetchers
 from daemon.service.fetching import fetching as fetching
+from daemon.service.offline import offline as offline
 from daemon.service.reading import build_reading, router
 from daemon.service.reading import open_models as open_models
 from daemon.service.reading import open_package as open_package

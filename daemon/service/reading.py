@@ -2,15 +2,14 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from daemon import outcome
-from daemon.assembly.route import models_for
-from daemon.assembly.sweep import Route
-from daemon.clock import Chronometer
+from daemon.assembly.route import Route, models_for
+from daemon.clock import Chronometer, Clock
 from daemon.errors import Misconfigured
 from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
@@ -23,6 +22,7 @@ from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.read import Reader
 from daemon.reading.sandbox import Decoders
+from daemon.reading.signalling import InLedger, Signalling
 from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
 from daemon.records import Reported, StudyReading, Withdrawal
@@ -108,6 +108,58 @@ def router(settings: Settings) -> Route:
     return partial(models_for, models=settings.models, words=settings.reading.body_parts)
 
 
+@dataclass(frozen=True, eq=False)
+class Equipment:
+    """What reads studies and what reports them, each of every model of the settings."""
+
+    readers: Readers
+    report: Report
+    networks: Mapping[str, Networks]
+    reporters: Mapping[str, Reporter]
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Where models read from and write to, and who keeps count of it.
+
+    `worker` is the name under which notes are made.
+    """
+
+    spool: Path
+    outbox: Path
+    signals: Signalling
+    worker: str
+    decoders: Decoders
+    clock: Clock
+
+
+def equip(settings: Settings, models: Sequence[Opened], where: Surroundings) -> Equipment:
+    """Load every model on its device, and build what reads and reports with it.
+
+    Raises
+    ------
+    Misconfigured
+        No model can be used.
+    """
+    networks = _networks(settings, models, where)
+    readers = {
+        one.name: _reader(settings, where, one, networks[one.name])
+        for one in settings.models
+        if one.name in networks
+    }
+    reporters = {
+        one.name: Reporter(settings.report_of(one), settings.destinations, where.outbox)
+        for one in settings.models
+    }
+    every = Readers(
+        readers,
+        {one.name: unknown(one.name) for one in settings.models if not one.hold},
+        [one.name for one in settings.models if one.hold],
+    )
+    report = _report(reporters, reporters[next(iter(readers))])
+    return Equipment(every, report, networks, reporters)
+
+
 def build_reading(
     settings: Settings,
     place: Place,
@@ -130,53 +182,42 @@ def build_reading(
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = _openers(settings.reading)
     decoders = Decoders(settings.reading, number)
-    networks = _networks(settings, models, ledger, name, clock)
-    readers = {
-        one.name: _reader(settings, place, one, networks[one.name], ledger, decoders)
-        for one in settings.models
-        if one.name in networks
-    }
-    reporters = {
-        one.name: Reporter(settings.report_of(one), settings.destinations, place.outbox)
-        for one in settings.models
-    }
-    first = next(iter(readers))
-    guarded("reading", lambda: reporters[first].warm_up(readers[first].identity, clock()))
+    where = Surroundings(place.spool, place.outbox, InLedger(ledger), name, decoders, clock)
+    equipment = equip(settings, models, where)
+    first, reader = next(iter(equipment.readers.readers.items()))
+    guarded("reading", lambda: equipment.reporters[first].warm_up(reader.identity, clock()))
     worker = Worker(
         name=name,
         queue=Queue(ledger),
-        reader=Readers(
-            readers,
-            {one.name: unknown(one.name) for one in settings.models if not one.hold},
-            [one.name for one in settings.models if one.hold],
-        ),
-        report=_report(reporters, reporters[first]),
+        reader=equipment.readers,
+        report=equipment.report,
         destinations=settings.destination_names(),
         settings=settings.reading,
         clock=clock,
         settled=settled,
     )
-    batch_size = partial(_largest_batch, list(networks.values()))
+    batch_size = partial(_largest_batch, list(equipment.networks.values()))
     return Pipeline(worker, number, batch_size), decoders
 
 
 def _networks(
-    settings: Settings, models: Sequence[Opened], ledger: Ledger, worker: str, clock: Chronometer
+    settings: Settings, models: Sequence[Opened], where: Surroundings
 ) -> dict[str, Networks]:
     """Load every package that can be used; say which models are out of service."""
     opened: dict[str, Networks] = {}
     problems: list[str] = []
+    signals, worker = where.signals, where.worker
     for one in (one for one in models if not one.model.hold):
         name, package = one.model.name, one.package
         provider = one.model.provider or settings.reading.provider
         reading = settings.reading.model_copy(update={"provider": provider})
         if package is not None:
             try:
-                opened[name] = open_networks(reading, package, ledger, worker, name)
+                opened[name] = open_networks(reading, package, signals, worker, name)
             except Misconfigured as error:
                 problems.append(f"model {name}: {error}")
         if name not in opened:
-            Notes(ledger).set(Noted(Signal.OUT_OF_SERVICE, clock(), name, worker))
+            signals.note(Noted(Signal.OUT_OF_SERVICE, where.clock(), name, worker))
     if not opened:
         raise Misconfigured("\n".join(problems))
     for words in problems:
@@ -184,26 +225,19 @@ def _networks(
     return opened
 
 
-def _reader(
-    settings: Settings,
-    place: Place,
-    model: Model,
-    networks: Networks,
-    ledger: Ledger,
-    decoders: Decoders,
-) -> Reader:
+def _reader(settings: Settings, where: Surroundings, model: Model, networks: Networks) -> Reader:
     route, package = router(settings), networks.package
     return Reader(
         package=package,
         analysis=analysis_of(networks),
-        spool=place.spool,
+        spool=where.spool,
         settings_digest=settings.results_digest(model),
-        decode=decoders.decode,
-        describe=decoders.describe,
+        decode=where.decoders.decode,
+        describe=where.decoders.describe,
         meant=Meant(
             package.manifest,
             settings.reading,
-            lambda term: ledger.count(Signal.REFUSED_BODY_PART, label=term),
+            lambda term: where.signals.count(Signal.REFUSED_BODY_PART, label=term),
             lambda header, origin: model.name in route(header, origin),
         ),
         site_points=model.operating_points,

@@ -22,6 +22,7 @@ from daemon.reading.analysis.by_view import analysis_of
 from daemon.reading.device.opening import open_networks
 from daemon.reading.meant import Meant
 from daemon.reading.read import Reader
+from daemon.reading.signalling import InLedger
 from daemon.records import Category, Instance, Job, Note, Reason
 from daemon.results.region import evidence_on_source, region_of
 from daemon.settings import Reading
@@ -69,7 +70,7 @@ def read(tmp_path, stages):
             settings = Reading(provider="cpu", threads=1, batch_size=2)
             reader = Reader(
                 package=package,
-                analysis=analysis_of(open_networks(settings, package, ledger, "w")),
+                analysis=analysis_of(open_networks(settings, package, InLedger(ledger), "w")),
                 spool=tmp_path,
                 settings_digest="s",
                 decode=decode_here,
@@ -326,7 +327,7 @@ def test_a_stage_with_another_golden_answer_is_refused_in_words(tmp_path, stages
         closing(Ledger(tmp_path / "ledger.sqlite")) as ledger,
         pytest.raises(Misconfigured, match=words),
     ):
-        open_networks(settings, package, ledger, "w")
+        open_networks(settings, package, InLedger(ledger), "w")
 
 
 def test_bench_and_check_know_a_chain(tmp_path, stages):

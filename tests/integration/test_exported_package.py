@@ -13,6 +13,7 @@ from daemon.operate.bench import bench
 from daemon.reading.decoding.film import decode
 from daemon.reading.device.opening import build_guard
 from daemon.reading.device.sessions import Session
+from daemon.reading.signalling import InLedger
 from daemon.records import Instance, Job
 from daemon.settings import Reading
 from export import onnx as export_onnx
@@ -130,7 +131,7 @@ def test_without_them_each_finding_is_asked_for_and_the_evidence_is_the_same(sit
 
 def test_a_study_of_odd_size_fills_up_its_last_batch_and_keeps_the_order(site, tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    guard = build_guard(Reading(provider="cpu", threads=1), site.every, ledger, "w")
+    guard = build_guard(Reading(provider="cpu", threads=1), site.every, InLedger(ledger), "w")
     assert guard.batch_size == 2
     seen = read(site.every, guard, tmp_path, images=3)
     alone, _ = counted(site.plain)

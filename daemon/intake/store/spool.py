@@ -27,12 +27,15 @@ _NAME_LENGTH = 32
 _WRITE_BACK_BYTES = 1 << 20
 
 
-def digest_of(content: bytes) -> str:
-    """Return what names a file of this content: its BLAKE3, hexadecimal.
+def digest_of(*parts: bytes | memoryview) -> str:
+    """Return what names a file of this content, given in parts: its BLAKE3, hexadecimal.
 
     As collision-resistant as SHA-256, at a third of its cost (`tests/benchmarks/floor.py`).
     """
-    return blake3(content).hexdigest()
+    content = blake3()
+    for part in parts:
+        content.update(part)
+    return content.hexdigest()
 
 
 @dataclass(frozen=True)

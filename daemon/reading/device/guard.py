@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from daemon.clock import Clock, Stopwatch, utc_now
 from daemon.errors import Misconfigured, Strained, Unavailable
-from daemon.ledger.ledger import Ledger
-from daemon.ledger.notes import Noted, Notes
+from daemon.ledger.notes import Noted
 from daemon.reading.device.outputs import Answers
 from daemon.reading.device.pace import BATCHES, Pace, curve, worthwhile
 from daemon.reading.device.providers import CPU, OutOfMemory
 from daemon.reading.device.sessions import Graph, OnnxSession, check_golden
+from daemon.reading.signalling import Signalling
 from daemon.settings import Reading
 from daemon.signals import Signal
 
@@ -52,7 +52,9 @@ class Guard(Generic[Answers]):
     ----------
     network : OnnxSession
         The one in use; replaced when its device is lost.
-    package, settings, ledger
+    package, settings
+    signals : Signalling
+        Takes counters and notes.
     worker : str
         Who reads: several may share the ledger.
     model : str
@@ -70,7 +72,7 @@ class Guard(Generic[Answers]):
     network: OnnxSession[Answers]
     package: Graph
     settings: Reading
-    ledger: Ledger
+    signals: Signalling
     worker: str
     on_cpu: Callable[[], OnnxSession[Answers]]
     fixed_batch: int | None = None
@@ -146,7 +148,7 @@ class Guard(Generic[Answers]):
 
     def _flag(self, signal: Signal, *, is_so: bool = True, words: str = "") -> None:
         note = Noted(signal, self.clock(), self.model, self.worker, words)
-        self._noted(lambda: Notes(self.ledger).set(note, is_so=is_so))
+        self._noted(lambda: self.signals.note(note, is_so=is_so))
 
     def _call(self, images: NDArray[np.float32], targets: NDArray[np.int64]) -> Answers | None:
         """Run one batch; None when it is to be tried otherwise at once."""
@@ -165,7 +167,7 @@ class Guard(Generic[Answers]):
         return output
 
     def _shrink(self, images: int, error: OutOfMemory) -> None:
-        self._noted(lambda: self.ledger.count(Signal.INFERENCE_OUT_OF_MEMORY))
+        self._noted(lambda: self.signals.count(Signal.INFERENCE_OUT_OF_MEMORY))
         if images == 1 or self.fixed_batch:
             self._lose(error)
             return
@@ -191,7 +193,7 @@ class Guard(Generic[Answers]):
         """
         if self.provider == CPU:
             raise error
-        self._noted(lambda: self.ledger.count(Signal.INFERENCE_DEVICE_LOST))
+        self._noted(lambda: self.signals.count(Signal.INFERENCE_DEVICE_LOST))
         self.degrade(Signal.DEVICE_LOST)
         self.is_offline = not (self.settings.on_device_lost == "degrade" and self._replaced())
         words = "studies are not analysed until a restart" if self.is_offline else "on the CPU now"
@@ -218,13 +220,13 @@ class Guard(Generic[Answers]):
             return
         if is_slow:
             logger.warning("inference takes %.1f times as long as at the start", factor)
-            self._noted(lambda: self.ledger.count(Signal.INFERENCE_SLOW))
+            self._noted(lambda: self.signals.count(Signal.INFERENCE_SLOW))
         else:
             logger.info("inference is as fast as at the start again")
         self.degrade(Signal.SLOWER, degraded=is_slow)
 
     def _noted(self, note: Callable[[], None]) -> None:
-        """Write into the ledger; what it does not take now does not stop the reading."""
+        """Count or note; what the ledger does not take now does not stop the reading."""
         try:
             note()
         except Unavailable as error:

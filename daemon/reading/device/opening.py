@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daemon.errors import Misconfigured
-from daemon.ledger.ledger import Ledger
 from daemon.reading.device.guard import DEGRADED, Guard
 from daemon.reading.device.outputs import Answers, LandmarkOutput, NetworkOutput
 from daemon.reading.device.providers import is_missed
 from daemon.reading.device.sessions import Graph, LandmarkSession, OnnxSession, Session
+from daemon.reading.signalling import Signalling
 from daemon.settings import Reading
 from daemon.signals import Signal
 from model.chain import AnyPackage
@@ -34,7 +34,7 @@ class Networks:
 
 
 def open_networks(
-    settings: Reading, package: AnyPackage, ledger: Ledger, worker: str, model: str = ""
+    settings: Reading, package: AnyPackage, signals: Signalling, worker: str, model: str = ""
 ) -> Networks:
     """Load every graph of a package on its device, measure it, and watch it from then on.
 
@@ -46,23 +46,23 @@ def open_networks(
         A graph or the provider cannot be used.
     """
     if isinstance(package, ModelPackage):
-        return Networks(package, {"": build_guard(settings, package, ledger, worker, model)}, {})
+        return Networks(package, {"": build_guard(settings, package, signals, worker, model)}, {})
     whose = {name: f"{model}/{name}" for name in package.graphs}
     return Networks(
         package=package,
         classifiers={
-            name: build_guard(settings, one, ledger, worker, whose[name])
+            name: build_guard(settings, one, signals, worker, whose[name])
             for name, one in package.classifiers.items()
         },
         localisers={
-            name: _guard(settings, one, LandmarkSession, ledger, (worker, whose[name]))
+            name: _guard(settings, one, LandmarkSession, signals, (worker, whose[name]))
             for name, one in package.localisers.items()
         },
     )
 
 
 def build_guard(
-    settings: Reading, package: ModelPackage, ledger: Ledger, worker: str, model: str = ""
+    settings: Reading, package: ModelPackage, signals: Signalling, worker: str, model: str = ""
 ) -> Guard[NetworkOutput]:
     """Load a classifier on its device, measure it, and watch it from then on.
 
@@ -71,7 +71,7 @@ def build_guard(
     Misconfigured
         The package or the provider cannot be used.
     """
-    return _guard(settings, package, Session, ledger, (worker, model))
+    return _guard(settings, package, Session, signals, (worker, model))
 
 
 def open_session(
@@ -105,7 +105,7 @@ def _guard(
     settings: Reading,
     package: Graph,
     kind: type[OnnxSession[Answers]],
-    ledger: Ledger,
+    signals: Signalling,
     whose: tuple[str, str],
 ) -> Guard[Answers]:
     worker, model = whose
@@ -114,7 +114,7 @@ def _guard(
         network=session,
         package=package,
         settings=settings,
-        ledger=ledger,
+        signals=signals,
         worker=worker,
         model=model,
         on_cpu=lambda: kind(package, "cpu", settings.threads),

@@ -16,6 +16,7 @@ from daemon.reading.device.guard import Guard, Offline
 from daemon.reading.device.outputs import PREDICTED
 from daemon.reading.device.providers import CPU, CUDA
 from daemon.reading.device.sessions import Session
+from daemon.reading.signalling import InLedger
 from daemon.settings import Reading
 from daemon.signals import Signal
 from model.package import write_package
@@ -90,7 +91,7 @@ def guard(package, ledger, device):
             network=Session(package, "auto", 1, create=lambda *_, **__: device),
             package=package,
             settings=Reading(**{"batch_size": 8, **settings}),
-            ledger=ledger,
+            signals=InLedger(ledger),
             worker="reader1",
             model="wrist",
             on_cpu=lambda: Session(package, "cpu", 1),
@@ -234,7 +235,7 @@ def test_a_failing_cpu_has_nothing_to_fall_back_to(package, ledger, device):
         network=Session(package, "cpu", 1, create=lambda *_, **__: device),
         package=package,
         settings=Reading(batch_size=1),
-        ledger=ledger,
+        signals=InLedger(ledger),
         worker="reader1",
         model="wrist",
         on_cpu=lambda: Session(package, "cpu", 1),
@@ -274,7 +275,7 @@ def fixed(tmp_path, ledger):
         network=session,
         package=package,
         settings=Reading(batch_size=2),
-        ledger=ledger,
+        signals=InLedger(ledger),
         worker="reader1",
         model="wrist",
         on_cpu=lambda: Session(package, "cpu", 1),
