@@ -87,7 +87,8 @@ class Child:
             self.process.stdin.close()
 
     def forget(self) -> None:
-        """Close what was to be heard: it has ended."""
+        """Close both pipes: it has ended, asked to or not."""
+        self.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
 

@@ -38,6 +38,9 @@ PARTS = (*films.BODY_PARTS, "CHEST", "THORAX")
 NAMES = studies.SAME_NAMES | studies.UNLIKE_NAMES
 HEADERS = [f"{name}, {of}" for name in films.HEADER_VALUES for of in ("quiet", "broken")]
 
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+"""pydicom warns of the UIDs with leading zeros that are sent here."""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
