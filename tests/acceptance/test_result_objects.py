@@ -160,6 +160,7 @@ def _without_pixel_description(source):
         del source[keyword]
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -13,6 +13,7 @@ import struct
 import sys
 import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,6 +129,7 @@ class Peer:
         )
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.max_pdu = 0
+        weakref.finalize(self, self.socket.close)  # hangs up when nobody holds it any more
 
     def send(self, data: bytes) -> None:
         """Send bytes."""

@@ -120,6 +120,7 @@ def test_nine_tenths_do_not_exceed_p90():
     assert p90([]) == 0
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout of git")
 def test_a_revision_is_compared_with_a_folder(capsys):
     main(["HEAD", str(ROOT)])

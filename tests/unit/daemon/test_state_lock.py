@@ -36,6 +36,7 @@ def test_a_daemon_that_was_killed_holds_nothing(tmp_path):
     StateLock(tmp_path).release()
 
 
+@pytest.mark.long
 def test_a_second_daemon_ends_before_it_touches_anything(tmp_path):
     state = tmp_path / "state"
     place = Place(root=state)

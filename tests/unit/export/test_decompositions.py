@@ -80,6 +80,7 @@ class Untranslated(nn.Module):
         return torch.linalg.svdvals(image)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("network", "words"),
     [(Refused(), "plain convolution is traced"), (Untranslated(), "linalg_svd")],

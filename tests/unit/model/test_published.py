@@ -28,6 +28,7 @@ def small(**changes: object) -> Pim:
     return Pim(PimConfig.model_validate({**fields, "upsampling": "bilinear", **changes}))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", TOTALS)
 def test_whole_swin_l_network_has_the_published_sizes(width):
     network = faithful(width)

@@ -243,6 +243,7 @@ def test_members_are_judged_as_one(run):
         assert json.loads((out / "evaluation.json").read_text())["films"] == 12
 
 
+@pytest.mark.long
 def test_every_fold_gets_a_fresh_network(run):
     tree = plan_tree(run, out=str(run / "folds"), optimiser__epochs=1)
     config = run / "folds.yaml"
@@ -257,6 +258,7 @@ def test_every_fold_gets_a_fresh_network(run):
     assert all(torch.equal(stored[name], fold[name]) for name in stored)
 
 
+@pytest.mark.long
 def test_search_keeps_its_trials_and_draws_them(run, capsys):
     config, space = run / "search.yaml", run / "space.yaml"
     tree = plan_tree(run, out=str(run / "search"), optimiser__epochs=1)

@@ -61,6 +61,7 @@ def test_kind_of_film_is_learnt(films):
     assert figures["mean_auroc"] > 0.9
 
 
+@pytest.mark.long
 def test_same_seed_gives_the_same_weights_and_another_seed_others(films):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         learn(plan_of(films, out=str(films / name), seed=seed, optimiser__epochs=1))
@@ -152,6 +153,7 @@ sys.exit(4)
 """
 
 
+@pytest.mark.long
 def test_full_disk_is_a_clear_error_and_the_file_before_stays(tmp_path):
     path = tmp_path / "state.pt"
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], cwd=ROOT, check=False)

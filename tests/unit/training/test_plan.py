@@ -220,6 +220,7 @@ def test_tracker_that_is_not_installed_is_a_clear_error(tmp_path, monkeypatch):
         Trackers(["wandb"], tmp_path, "tiny", {})
 
 
+@pytest.mark.long
 def test_variants_are_compared_on_the_same_films(tmp_path, capsys):
     write_films(tmp_path)
     config, variants = tmp_path / "plan.yaml", tmp_path / "variants.yaml"

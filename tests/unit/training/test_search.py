@@ -35,6 +35,7 @@ def test_trial_that_falls_behind_is_given_up(tmp_path):
     assert list(trial.intermediate_values) == [0]
 
 
+@pytest.mark.long
 def test_trial_that_diverges_does_not_end_the_search(tmp_path):
     write_films(tmp_path)
     study = optuna.create_study(direction="maximize")

@@ -80,6 +80,7 @@ def test_old_objects_go_and_then_the_oldest_until_the_bound_is_kept(folder):
     assert names(folder) == list(range(6, 10))
 
 
+@pytest.mark.long
 def test_a_hostile_sender_meets_the_bound_over_the_wire(tmp_path):
     with House(tmp_path, LIMITS) as house:
         house.receiver.intake.quarantine.max_bytes = 16 * BLOCK

@@ -108,6 +108,7 @@ def test_the_same_reading_gives_the_same_bytes(pa, lateral):
     assert [one.dataset for one in first] == [one.dataset for one in second]
 
 
+@pytest.mark.long
 def test_reports_that_share_their_parts_do_not_change_each_other(pa, lateral):
     def written(number):
         source, probability = ((pa, 0.91), (lateral, 0.1))[number % 2]

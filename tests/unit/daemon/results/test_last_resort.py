@@ -74,6 +74,7 @@ def test_its_uids_repeat_and_are_no_other_reports():
 anything = st.text(max_size=80)
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(st.builds(Header, anything, anything, anything, anything, anything, anything, anything))
 def test_no_header_keeps_it_from_being_written(header):
