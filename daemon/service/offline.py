@@ -32,7 +32,7 @@ def offline(settings: Settings, settings_file: Path, outbox: Path) -> Iterator[S
         clock=utc_now,
     )
     try:
-        equipment = equip(settings, models, where)
+        equipment = equip(_repeatable(settings), models, where)
         yield Studies(
             settings=settings,
             reader=equipment.readers,
@@ -43,3 +43,13 @@ def offline(settings: Settings, settings_file: Path, outbox: Path) -> Iterator[S
         )
     finally:
         decoders.close()
+
+
+def _repeatable(settings: Settings) -> Settings:
+    """Give each image a call of its own where the daemon would measure how many share one.
+
+    The last digits of a score depend on that number, and a measurement on the moment.
+    """
+    size = settings.reading.batch_size or 1
+    reading = settings.reading.model_copy(update={"batch_size": size})
+    return settings.model_copy(update={"reading": reading})

@@ -80,7 +80,7 @@ def several():
 
 SECTIONS = {
     "assembly": {"quiet_period_s": 3.0},
-    "reading": {"decoders": 1, "provider": "cpu", "threads": 1},
+    "reading": {"decoders": 1, "provider": "cpu", "threads": 1, "batch_size": 1},
     "models": [
         model_block(operating_points=[POINTS], when={"body_parts": ["WRIST"]}),
         model_block(name="second", also=True, when={"calling": ["MODALITY"], "views": ["LAT"]}),
@@ -202,7 +202,7 @@ def settings(tmp_path, package):
 
     (tmp_path / "site").mkdir()
     file = tmp_path / "site" / "settings.toml"
-    sections = {"models": [model_block(package)], "reading": {"provider": "cpu", "batch_size": 1}}
+    sections = {"models": [model_block(package)], "reading": {"provider": "cpu"}}
     file.write_text(settings_text(fast_settings(sections), [Peer()]))
     return file
 
