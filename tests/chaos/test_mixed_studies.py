@@ -121,18 +121,20 @@ def test_each_of_many_mixed_studies_has_the_outcome_of_its_route(tmp_path, pictu
                     node.kill()
                     continue
                 states = node.wait_for_outcomes(waited_for, WITHIN_S, LOOK_EVERY_S)
-        objects = [copies[0] for copies in archive.kept.values()]
-        times_kept = {len(copies) for copies in archive.kept.values()}
+        kept = list(archive.kept.values())
     wrong = {
         (kind.film, kind.states): said(states.get(study_uid))
         for study_uid, (kind, _) in studies.items()
         if said(states.get(study_uid)) != kind.outcome
     }
     assert not wrong
-    assert times_kept == {1}
     reports = Counter(
-        str(one.StudyInstanceUID) for one in objects if one.SOPClassUID == Comprehensive3DSRStorage
+        str(copies[0].StudyInstanceUID)
+        for copies in kept
+        if copies[0].SOPClassUID == Comprehensive3DSRStorage
     )
+    # A kill between an archive's answer and our note of it: the same object is sent again.
+    assert all(one == copies[0] for copies in kept for one in copies)
     reported = [uid for uid in waited_for if "feet" not in studies[uid][0].outcome]
     assert reports == dict.fromkeys(reported, 1)
 
