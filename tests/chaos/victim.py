@@ -31,6 +31,7 @@ class Victim:
         self.log = self.settings.with_suffix(".log")
         self._pidfd = -1
         self._read = 0
+        self._executed: subprocess.Popen[bytes] | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -73,6 +74,9 @@ class Victim:
             raise PeerError(f"process {self.pid} does not end")
         os.close(self._pidfd)
         self._pidfd = -1
+        if self._executed is not None:
+            self._executed.wait()
+            self._executed = None
 
     def _said(self, words: str) -> bool:
         if not self.log.exists():
@@ -95,9 +99,8 @@ class Victim:
             environment["WRISTD_CRASH_AT"] = crash_at
         command = [sys.executable, "-m", "daemon", "--config", str(self.settings)]
         with self.log.open("a") as log:
-            process = subprocess.Popen(command, stderr=log, env=environment, cwd=_ROOT)
-        self._executed = process  # kept, so that it is reaped
-        return process.pid
+            self._executed = subprocess.Popen(command, stderr=log, env=environment, cwd=_ROOT)
+        return self._executed.pid
 
 
 @contextmanager
