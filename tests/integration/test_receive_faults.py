@@ -1,20 +1,19 @@
 """The storage SCP when objects, disk, ledger or peers are not as they ought to be."""
 
-import socket
+import contextlib
 import subprocess
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydicom.uid import (
-    CTImageStorage,
-)
+from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.sop_class import Verification
 
 from daemon.errors import Misconfigured
 from daemon.ledger.ledger import Ledger
+from tests.benchmarks.blast import Peer, associate_rq
 from tests.support.objects import dx
 from tests.support.receiving import LIMITS, PICTURE, House, LedgerAway, raw
 from tests.support.tools import wait_until
@@ -139,16 +138,24 @@ def test_stop_ends_idle_associations_at_once(tmp_path):
     association.abort()
 
 
-def test_stop_is_not_held_up_by_a_peer_that_sent_half_a_message(tmp_path):
-    with House(tmp_path) as house, socket.socket() as peer:
-        peer.connect(("127.0.0.1", house.receiver.port))
-        peer.sendall(b"\1\0\0")
-        wait_until(lambda: associations() > 0, "the connection is served")
+@pytest.mark.parametrize("is_associated", [False, True])
+def test_stop_is_not_held_up_by_a_peer_that_sent_half_a_message(tmp_path, is_associated):
+    with House(tmp_path) as house:
+        peer = Peer(house.receiver.port)
+        if is_associated:
+            contexts = {(str(Verification), str(ImplicitVRLittleEndian)): 1}
+            peer.associate(associate_rq("WRISTD", contexts, "MODALITY"))
+            wait_until(lambda: associations() > 0, "the connection is served")
+        peer.send(b"\1\0\0")
         stopper = threading.Thread(target=house.receiver.stop)
         stopper.start()
         stopper.join(timeout=30)
         assert not stopper.is_alive()
         wait_until(lambda: associations() == 0, "its threads have ended")
+        peer.socket.settimeout(5.0)
+        with contextlib.suppress(ConnectionError):
+            assert peer.socket.recv(1 << 16) == b""
+        peer.socket.close()
 
 
 def associations():
