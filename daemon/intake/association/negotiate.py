@@ -134,7 +134,7 @@ class Negotiator:
         if wanted.application_context != APPLICATION_CONTEXT:
             return Rejection.APPLICATION_CONTEXT, "application context name is not that of DICOM"
         if wanted.called_ae.casefold() not in self._titles:
-            is_other = "is not ours (node.ae_title)" if wanted.called_ae else "is blank"
+            is_other = "is none of ours (node.ae_title)" if wanted.called_ae else "is blank"
             return Rejection.CALLED_AE, f"called AE title {is_other}"
         if not wanted.calling_ae:
             return Rejection.CALLING_AE, "calling AE title is blank"

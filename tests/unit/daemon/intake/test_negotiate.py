@@ -39,7 +39,7 @@ def request(called=b"WRISTD", calling=b"MODALITY", contexts=CONTEXTS, user=(MAXI
 
 def decide(pdu, callers=()):
     supported = Supported(frozenset((VERIFICATION, COMMITMENT)))
-    return Negotiator("WRISTD", callers, supported, 131072).negotiate(pdu)
+    return Negotiator(("WRISTD",), callers, supported, 131072).negotiate(pdu)
 
 
 def results(accepted):
@@ -88,7 +88,7 @@ def test_the_case_of_a_title_does_not_count():
     [
         ({"called": b" " * 16}, "called AE title is blank"),
         ({"called": bytes(16)}, "called AE title is blank"),
-        ({"called": b"OTHER"}, "called AE title is not node.ae_title"),
+        ({"called": b"OTHER"}, "called AE title is none of ours (node.ae_title)"),
         ({"calling": b" " * 16}, "calling AE title is blank"),
         ({"calling": bytes(16)}, "calling AE title is blank"),
         ({"calling": b"\0MODALITY"}, "calling AE title is blank"),
