@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
@@ -16,6 +17,8 @@ from daemon.errors import Misconfigured
 
 _MIGRATION = 0x77726973
 """The number of PostgreSQL's lock for it ("wris")."""
+_ONE_THREAD = Lock()
+"""What Alembic's scripts import is the same for all threads of a process."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -39,8 +42,10 @@ def bring_up_to_date(engine: Engine) -> None:
             f"the ledger has schema {found}, which this version does not know; "
             "install the version that made it, or a newer one"
         ) from error
+    if found == scripts.get_current_head():
+        return
     config.attributes["engine"] = engine
-    with _alone(engine):
+    with _ONE_THREAD, _alone(engine):
         command.upgrade(config, "head")
 
 

@@ -55,7 +55,9 @@ class Readers:
         """See `Reader.open`; a model that is out of service, or in no settings, reads nothing."""
         if job.model_name in self.readers:
             return self.readers[job.model_name].open(job, now, keep)
-        return self.unread(job, job.reason or self._why_not(job), now)
+        is_known = job.model_name in self.out_of_service
+        reason = Reason.MODEL_OFFLINE if is_known else Reason.NO_MODEL
+        return self.unread(job, job.reason or reason, now)
 
     def infer(self, studies: Sequence[OpenStudy], now: datetime) -> list[StudyReading]:
         """See `Reader.infer`: studies of one model share its batches."""
@@ -67,17 +69,13 @@ class Readers:
         return [read[place] for place in range(len(studies))]
 
     def unread(self, job: Job, reason: Reason, now: datetime) -> StudyReading:
-        """See `Reader.unread`."""
+        """See `Reader.unread`; until it is released, a rule that holds outweighs any reason."""
         if job.model_name in self.readers:
             return self.readers[job.model_name].unread(job, reason, now)
+        if job.model_name in self.holds and not job.is_released:
+            reason = Reason.HELD_BY_RULE
         identity = self.out_of_service.get(job.model_name, nobody_asked())
         return self._any.unread(job, reason, now, identity)
-
-    def _why_not(self, job: Job) -> Reason:
-        if job.model_name in self.out_of_service:
-            return Reason.MODEL_OFFLINE
-        is_held = job.model_name in self.holds and not job.is_released
-        return Reason.HELD_BY_RULE if is_held else Reason.NO_MODEL
 
     @property
     def _any(self) -> Reader:

@@ -127,7 +127,8 @@ class Decisions:
     ) -> Done:
         """Let the models that read a study read it again; new results replace the old ones.
 
-        A study that no model was asked about is routed anew: the settings may know one now.
+        A study that none of the present models was asked about is routed anew, and is not held by
+        a rule that has gone.
 
         Parameters
         ----------
@@ -139,9 +140,8 @@ class Decisions:
         """
         with self.ledger.transaction() as connection:
             newest = _newest_jobs(connection, study_id)
-            if [one.model_name for one in newest] == [NO_MODEL]:
-                route = update(StudyRow).where(StudyRow.id == study_id)
-                return Done(connection.execute(route.values(waiting_since=now)).rowcount)
+            if newest and not any(one.model_name in recipes for one in newest):
+                return Done(_route_anew(connection, study_id, newest, now))
             begun = (JobState.QUEUED, JobState.RUNNING)
             again = [one for one in newest if one.state not in begun and one.model_name in recipes]
             return Done(
@@ -150,6 +150,15 @@ class Decisions:
                     for one in again
                 )
             )
+
+
+def _route_anew(
+    connection: Connection, study_id: int, newest: Sequence[Row[Any]], now: datetime
+) -> int:
+    held = [one.id for one in newest if is_held(one.state, one.reason)]
+    connection.execute(update(JobRow).where(JobRow.id.in_(held)).values(state=JobState.SKIPPED))
+    route = update(StudyRow).where(StudyRow.id == study_id).values(waiting_since=now)
+    return connection.execute(route).rowcount
 
 
 def _newest_jobs(connection: Connection, study_id: int) -> Sequence[Row[Any]]:

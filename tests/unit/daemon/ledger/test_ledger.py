@@ -1,6 +1,7 @@
 """The ledger: arrivals, jobs, deliveries on a real SQLite file."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -296,6 +297,12 @@ def test_no_row_is_lost_on_the_way_down_one_version_and_up_again(ledger, queue):
     bring_up_to_date(ledger.engine)
     assert rows(ledger) == before
     assert len(before["instance"]) == 2
+
+
+def test_threads_may_make_a_ledger_at_the_same_time(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        for ledger in pool.map(lambda _: Ledger(tmp_path / "ledger.sqlite"), range(8)):
+            ledger.close()
 
 
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path):

@@ -224,6 +224,21 @@ def test_replay_asks_every_model_that_is_still_there(desk):
     assert [job.model_name for job in desk.read()] == ["bone"]
 
 
+@pytest.mark.parametrize("gone", ["trial", "knee"])
+def test_replay_routes_a_study_anew_of_which_no_present_model_was_asked(desk, gone):
+    """Its model, or the rule that held it, has left the settings."""
+    desk.receive()
+    desk.enqueue(gone)
+    job = desk.queue.claim("w", NOW, LEASE)
+    held = reading(Category.NOT_ANALYSED, Reason.HELD_BY_RULE)
+    assert desk.queue.finish(job, held if gone == "trial" else reading(), [], [], NOW)
+    assert desk.state().is_held is (gone == "trial")
+    assert desk.decisions.replay(desk.study, {"wrist": "recipe of wrist"}, LATER) == Done(jobs=1)
+    assert not desk.state().is_held
+    desk.enqueue("wrist")
+    assert [one.model_name for one in desk.read()] == ["wrist"]
+
+
 def test_withdrawing_finds_the_results_of_every_model(desk):
     desk.receive()
     desk.enqueue("wrist", "bone")
