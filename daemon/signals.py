@@ -2,7 +2,7 @@
 
 What is counted stands in the ledger under these names, what is so now in its notes. An alert is a
 fact that a person should look at: most follow from the state of the ledger
-(`daemon.ledger.alerts`); the others are counted in the transaction that makes them true.
+(`daemon.ledger.standing_alerts`); the others are counted in the transaction that makes them true.
 `docs/signals.md` shows this list.
 """
 

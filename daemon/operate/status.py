@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from daemon.ledger.alerts import Alert
 from daemon.ledger.hosts.holding import label
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.notes import Noted, Notes
 from daemon.ledger.overview import backlog, oldest, put_off
+from daemon.ledger.standing_alerts import Alert
 from daemon.operate.alerts import alerts, free_of_full_disk
 from daemon.settings import Place, Settings
 from daemon.signals import Kind, Signal

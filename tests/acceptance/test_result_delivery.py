@@ -11,7 +11,7 @@ from pydicom.uid import (
 
 from daemon.calling.scu import Caller
 from daemon.delivery.answer import Verdict
-from daemon.delivery.dimse import StorageUser
+from daemon.delivery.c_store import StorageUser
 from daemon.delivery.recheck import PatientCheck
 from daemon.records import PredecessorObject
 from daemon.results.build import build_results

@@ -14,7 +14,7 @@ from pynetdicom.sop_class import Verification
 from daemon.assembly.sweep import Sweep
 from daemon.calling.scu import Caller
 from daemon.clock import utc_now
-from daemon.commitment.association import asking
+from daemon.commitment.dimse_n import asking
 from daemon.commitment.report import Request, request_data
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.promises import Promises

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from daemon.ledger.alerts import Alert
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.standing_alerts import Alert
 from daemon.operate.alerts import alerts
 from daemon.operate.status import status_of
 from daemon.settings import Place, Receiver, Settings

@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from daemon.dicom.grey import Grey, Rescale
 from daemon.errors import Misconfigured
-from daemon.reading.analysis.answer import Answer
 from daemon.reading.analysis.localised import Localised
+from daemon.reading.analysis.prediction import Prediction
 from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import LandmarkOutput
 from daemon.reading.device.sessions import LandmarkSession
@@ -60,7 +60,7 @@ class Crops:
 
     def run(self, ready):
         self.seen += ready
-        return [Answer(one.placement, SIZE, probabilities=np.ones(2)) for one in ready]
+        return [Prediction(one.placement, SIZE, probabilities=np.ones(2)) for one in ready]
 
 
 def localised(places, **changes):
