@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.assembly.complete import Patience
-from daemon.assembly.route import Route, asked_of
+from daemon.assembly.routing import Route, asked_of
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header

@@ -4,7 +4,7 @@ import logging
 
 from daemon.commitment.asker import Hearing
 from daemon.commitment.keeper import Keeper
-from daemon.commitment.report import PUSH_MODEL
+from daemon.commitment.transaction import PUSH_MODEL
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
 from daemon.intake.association.command import Field

@@ -10,7 +10,7 @@ from pydicom.uid import UID, generate_uid
 from daemon.calling.scu import Caller
 from daemon.clock import Chronometer
 from daemon.commitment.dimse_n import asking
-from daemon.commitment.report import Request, read_report, request_data
+from daemon.commitment.transaction import Request, read_report, request_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.errors import Unavailable

@@ -11,7 +11,7 @@ from pydicom.uid import UID
 from daemon.calling.scu import CalledPeer, Caller
 from daemon.clock import Chronometer
 from daemon.commitment.dimse_n import report_to
-from daemon.commitment.report import Request, read_request, report_data
+from daemon.commitment.transaction import Request, read_request, report_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.dicom.status import Status

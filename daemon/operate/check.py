@@ -15,13 +15,13 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from daemon.assembly.route import never_asked
+from daemon.assembly.routing import never_asked
 from daemon.calling.outgoing import build_outgoing
 from daemon.dicom.tls import expiry_of
 from daemon.errors import WristdError
 from daemon.ledger.schema import standing
+from daemon.operate.echo import WITHIN_S, ask_all, peers_of
 from daemon.operate.holder import holder_of, listens
-from daemon.operate.peers import WITHIN_S, ask_all, peers_of
 from daemon.settings import Model, Place, Settings, resolve
 
 SOON_DAYS = 30

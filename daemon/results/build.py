@@ -11,7 +11,7 @@ from daemon.records import HELD, StudyReading
 from daemon.results.attempt import LeftOut, attempt, refuse
 from daemon.results.document.instance import Basis
 from daemon.results.document.presentation import presentation_states
-from daemon.results.document.report import build_report
+from daemon.results.document.structured_report import build_report
 from daemon.results.picture.capture import build_captures
 from daemon.results.picture.frame import plain_copy
 from daemon.results.result import Kind, ResultObject

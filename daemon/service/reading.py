@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon import outcome
-from daemon.assembly.route import Route, models_for
+from daemon.assembly.routing import Route, models_for
 from daemon.clock import Chronometer, Clock
 from daemon.errors import Misconfigured
 from daemon.guarded import guarded

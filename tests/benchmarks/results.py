@@ -27,7 +27,7 @@ from daemon.reading.device.sessions import Session
 from daemon.records import StudyReading
 from daemon.results.build import build_results
 from daemon.results.document.instance import Basis
-from daemon.results.document.report import build_report
+from daemon.results.document.structured_report import build_report
 from daemon.results.outbox import write
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.frame import Framed, plain_copy

@@ -15,7 +15,7 @@ from daemon.assembly.sweep import Sweep
 from daemon.calling.scu import Caller
 from daemon.clock import utc_now
 from daemon.commitment.dimse_n import asking
-from daemon.commitment.report import Request, request_data
+from daemon.commitment.transaction import Request, request_data
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.promises import Promises
 from daemon.settings import Assembly

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.assembly.route import Route, asked_of
+from daemon.assembly.routing import Route, asked_of
 from daemon.clock import Clock
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable

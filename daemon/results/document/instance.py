@@ -19,7 +19,7 @@ from daemon.identity import (
 )
 from daemon.records import FindingScore, ImageReading, ModelIdentity, StudyReading
 from daemon.results.document import codes
-from daemon.results.document.header import inherit, local_time
+from daemon.results.document.inheritance import inherit, local_time
 from daemon.results.document.uids import ResultUids, device_uid, uids_of
 from daemon.results.language import Language
 from daemon.results.region import Box, region_of

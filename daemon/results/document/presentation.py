@@ -15,7 +15,7 @@ from daemon.dicom.header import Header
 from daemon.dicom.values import decimal_text
 from daemon.records import Category, ImageReading
 from daemon.results.attempt import LeftOut, attempt, refuse
-from daemon.results.document.header import body_part, put
+from daemon.results.document.inheritance import body_part, put
 from daemon.results.document.instance import Basis, Place, new_instance
 from daemon.results.document.references import image_item, series_of
 from daemon.results.picture.annotate import head_lines

@@ -26,7 +26,7 @@ from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER, PRODUCT, VERSION, derived_uid
 from daemon.records import PredecessorObject
 from daemon.results.document import codes
-from daemon.results.document.header import inherit, local_time, orders
+from daemon.results.document.inheritance import inherit, local_time, orders
 from daemon.results.document.instance import date_of, file_meta, time_of
 from daemon.results.document.references import hierarchy
 from daemon.results.result import Kind, ResultObject

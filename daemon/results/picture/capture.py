@@ -14,7 +14,7 @@ from daemon.identity import MANUFACTURER, PRODUCT
 from daemon.records import Category, FindingScore, ImageReading
 from daemon.results.attempt import LeftOut, attempt, refuse
 from daemon.results.document import codes
-from daemon.results.document.header import body_part, common_side, put
+from daemon.results.document.inheritance import body_part, common_side, put
 from daemon.results.document.instance import Basis, Place, new_instance, software_versions
 from daemon.results.document.references import image_item
 from daemon.results.picture.annotate import annotated_copy

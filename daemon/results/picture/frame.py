@@ -14,9 +14,9 @@ from PIL import Image
 
 from daemon.records import Category, ImageReading
 from daemon.results.document.instance import Basis
-from daemon.results.picture.grey import grey_picture
 from daemon.results.picture.markers import markers
 from daemon.results.picture.sheet import COLOURS, MUTED, Letters, Sheet
+from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import Box
 from daemon.results.wording import BANNER
 

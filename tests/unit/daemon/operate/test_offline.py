@@ -18,8 +18,8 @@ from daemon.intake.store.spool import digest_of
 from daemon.ledger.jobs.inputs import Inputs
 from daemon.ledger.ledger import Ledger
 from daemon.operate.offline.account import SCHEMA, Account
+from daemon.operate.offline.admission import Fate, Judged, found, judged
 from daemon.operate.offline.contents import Contents, recorded
-from daemon.operate.offline.files import Fate, Judged, found, judged
 from daemon.operate.offline.folder import RESULTS, filled
 from daemon.operate.offline.studies import Studies
 from daemon.reading.device.guard import Offline

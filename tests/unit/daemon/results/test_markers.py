@@ -8,9 +8,9 @@ import pytest
 from daemon.results.document.instance import Basis
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.frame import plain_copy
-from daemon.results.picture.grey import grey_picture
 from daemon.results.picture.heat import heat_map
 from daemon.results.picture.markers import markers
+from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import Box
 from daemon.settings import Report
 from model.pixels import Radiograph

@@ -10,9 +10,9 @@ from daemon.results.document.instance import Basis
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.capture import build_captures
 from daemon.results.picture.colour_map import TABLE
-from daemon.results.picture.grey import grey_picture
 from daemon.results.picture.heat import MOST_OPAQUE, heat_map
 from daemon.results.picture.summary import HEIGHT, WIDTH, summary
+from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import evidence_on_source, region_of
 from daemon.results.result import Kind
 from daemon.settings import Report

@@ -7,7 +7,7 @@ from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.standing_alerts import Alert
 from daemon.operate.alerts import alerts
-from daemon.operate.status import status_of
+from daemon.operate.node_status import status_of
 from daemon.settings import Place, Receiver, Settings
 from daemon.signals import Signal
 from tests.support.fakes import FrozenClock

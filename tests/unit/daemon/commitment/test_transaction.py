@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
-from daemon.commitment.report import (
+from daemon.commitment.transaction import (
     EventType,
     Request,
     read_report,

@@ -27,7 +27,7 @@ from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER, PRODUCT
 from daemon.records import Category, ModelIdentity, StudyReading
 from daemon.results.document import codes
-from daemon.results.document.header import coded, orders
+from daemon.results.document.inheritance import coded, orders
 from daemon.results.document.instance import Basis, Place, datetime_of, new_instance
 from daemon.results.document.library import image_library
 from daemon.results.document.measurements import groups_of
