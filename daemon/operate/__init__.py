@@ -13,7 +13,7 @@ Asked by a command::
     node_status, listing  how the node is, which studies there are
     check, echo           what the daemon would open, whom it would call
     bench, chart          how fast a model package is here
-    progress              a batch from an archive, with its progress
+    batch                 studies from an archive, with its progress
     redecide              stored readings at other operating points
     withdraw              a study's results are rejected
     adopt, holder         the state folder of a host that is gone

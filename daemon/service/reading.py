@@ -18,9 +18,9 @@ from daemon.ledger.notes import Noted, Notes
 from daemon.reading.analysis.by_view import analysis_of
 from daemon.reading.device.opening import Networks, open_networks
 from daemon.reading.meant import Meant
-from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
-from daemon.reading.read import Reader
+from daemon.reading.reader import Reader
+from daemon.reading.readers import Readers, unknown
 from daemon.reading.sandbox import Decoders
 from daemon.reading.signalling import InLedger, Signalling
 from daemon.reading.worker import Reporter as Report
@@ -29,7 +29,7 @@ from daemon.records import Reported, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
 from daemon.settings import Model, Place, Reading, Settings, resolve
 from daemon.signals import Kind, Signal
-from model.chain import AnyPackage, load
+from model.chain_package import AnyPackage, load
 from model.package import PackageError
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.logs import study_key
 from daemon.reading.device.guard import Offline
-from daemon.reading.models import Reads
 from daemon.reading.opened import OpenStudy
+from daemon.reading.readers import Reads
 from daemon.reading.sandbox import Describe
 from daemon.records import (
     NO_MODEL,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing_extensions import override
 
 from daemon.dicom.header import Header
-from daemon.reading.analysis.ensemble import Ensemble
+from daemon.reading.analysis.committee import Committee
 from daemon.reading.analysis.localised import Localised
 from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.analysis.single import Single
@@ -14,7 +14,7 @@ from daemon.reading.decoded import Decoded
 from daemon.reading.device.opening import Networks
 from daemon.reading.refused import NotReadable
 from daemon.records import Reason
-from model.chain import Branch, ChainManifest, ChainPackage
+from model.chain_package import Branch, ChainManifest, ChainPackage
 from model.package import ModelPackage
 
 
@@ -65,7 +65,7 @@ def _branch(package: ChainPackage, networks: Networks, branch: Branch) -> Analys
         )
         for name in branch.members
     ]
-    then = members[0] if len(members) == 1 else Ensemble(members, branch.mean)
+    then = members[0] if len(members) == 1 else Committee(members, branch.mean)
     if branch.localiser is None or branch.crop is None:
         return then
     return Localised(

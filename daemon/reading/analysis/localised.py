@@ -13,9 +13,9 @@ from daemon.reading.analysis.single import letterboxed
 from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import PREDICTED, LandmarkOutput, Runs
 from daemon.records import Reason
+from model.composition import Crop, on_source, peaks, pixel_mm, place_crop
 from model.cropping import CropPlacement, crop_unit
 from model.landmarks import LandmarkManifest
-from model.pipeline import Crop, on_source, peaks, pixel_mm, place_crop
 from model.pixels import PixelProfile, Placement, normalise
 
 _LEAST_PIXELS = 16

@@ -12,8 +12,8 @@ from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import Network, NetworkOutput
 from daemon.reading.refused import NotReadable
 from daemon.records import Reason
+from model.composition import activated
 from model.package import FindingSpec, Manifest
-from model.pipeline import activated
 from model.pixels import PixelProfile, prepare
 
 

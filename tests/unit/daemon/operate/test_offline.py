@@ -23,7 +23,7 @@ from daemon.operate.offline.contents import Contents, recorded
 from daemon.operate.offline.folder import RESULTS, filled
 from daemon.operate.offline.studies import Studies
 from daemon.reading.device.guard import Offline
-from daemon.reading.models import nobody_asked
+from daemon.reading.readers import nobody_asked
 from daemon.records import Arrival, Category, Instance, Origin, Reason, Reported, StudyReading
 from daemon.settings import DimseDestination, Settings
 from tests.support.fakes import FrozenClock, to_wrist

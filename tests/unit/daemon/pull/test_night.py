@@ -10,7 +10,7 @@ from daemon.errors import Unavailable
 from daemon.identity import derived_uid
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
-from daemon.operate.progress import BatchProgress, fetch_all
+from daemon.operate.batch import BatchProgress, fetch_all
 from daemon.pull.criteria import Criteria, Part, Series
 from daemon.pull.fetcher import LEASE, MAX_ATTEMPTS, Fetcher
 from daemon.pull.night import Night, criteria_for, is_inside

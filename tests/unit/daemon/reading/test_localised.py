@@ -15,9 +15,9 @@ from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import LandmarkOutput
 from daemon.reading.device.sessions import LandmarkSession
 from daemon.records import Reason
+from model.composition import Crop
 from model.landmarks import LandmarkManifest, LandmarkPackage
 from model.package import golden_input, hash_file
-from model.pipeline import Crop
 from model.pixels import CONTRACT_VERSION, PixelProfile, Radiograph
 from model.verified import write_verified
 

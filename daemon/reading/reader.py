@@ -33,7 +33,7 @@ from daemon.records import (
     StudyReading,
 )
 from daemon.settings import OperatingPoints
-from model.chain import AnyPackage, ChainManifest
+from model.chain_package import AnyPackage, ChainManifest
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from daemon.dicom.header import Header
 from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.analysis.single import Single
 from daemon.reading.decoded import Decoded
-from model.pipeline import mean_maps, mean_of_members
+from model.composition import mean_maps, mean_of_members
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble(Analysis):
+class Committee(Analysis):
     """The mean of several classifiers of the same classes and pixels.
 
     An image that one of them refuses is refused.
