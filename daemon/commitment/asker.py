@@ -10,7 +10,7 @@ from pydicom.uid import UID, generate_uid
 from daemon.calling.scu import Caller
 from daemon.clock import Chronometer
 from daemon.commitment.dimse_n import asking
-from daemon.commitment.transaction import Request, read_report, request_data
+from daemon.commitment.transaction import CommitmentRequest, read_report, request_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.errors import Unavailable
@@ -85,7 +85,7 @@ class Asker:
         wanted = self.commitments.wanted(self.destination.name, now)
         if not wanted:
             return 0
-        request = Request(
+        request = CommitmentRequest(
             transaction_uid=generate_uid(prefix=None),
             items={one.result.sop_instance_uid: one.result.sop_class_uid for one in wanted},
         )
@@ -106,7 +106,7 @@ class Asker:
             self._trials.ended(_ALL)
         return len(wanted)
 
-    def _ask(self, request: Request) -> str:
+    def _ask(self, request: CommitmentRequest) -> str:
         """Send a request; returns why it was not taken, or nothing."""
         self.hearing.heard.clear()
         try:

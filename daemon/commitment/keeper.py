@@ -11,7 +11,7 @@ from pydicom.uid import UID
 from daemon.calling.scu import CalledPeer, Caller
 from daemon.clock import Chronometer
 from daemon.commitment.dimse_n import report_to
-from daemon.commitment.transaction import Request, read_request, report_data
+from daemon.commitment.transaction import CommitmentRequest, read_request, report_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.dicom.status import Status
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Keeper:
+class PromiseKeeper:
     """Takes requests and reports on them.
 
     Attributes
@@ -89,7 +89,7 @@ class Keeper:
             return
         kept = self.promises.keep(promise.items, self._exists, self.clock())
         crash_point("promise:before-report")
-        request = Request(promise.transaction_uid, promise.items)
+        request = CommitmentRequest(promise.transaction_uid, promise.items)
         try:
             status = report_to(self.caller, peer, *report_data(request, kept))
         except Unavailable as error:
