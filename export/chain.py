@@ -1,6 +1,6 @@
 """Put packages together into one of several stages: ``python -m export.chain FILE.json --out DIR``.
 
-The file holds the keys of a chain's manifest (`model.chain_package.ChainManifest`); under ``stages``
+The file holds the keys of a manifest (`model.chain_package.ChainManifest`); under ``stages``
 stand the folders of the exported packages, relative to the file. See docs/export.md.
 """
 

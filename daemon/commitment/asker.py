@@ -15,8 +15,7 @@ from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.errors import Unavailable
 from daemon.ledger.commitments import Commitments
-from daemon.settings import Delivery as Patience
-from daemon.settings import DimseDestination
+from daemon.settings import DeliverySettings, DimseDestination
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class Hearing:
     """Takes reports, over whichever association they come."""
 
     commitments: Commitments
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     heard: Event = field(default_factory=Event)
 
@@ -69,7 +68,7 @@ class Asker:
     commitments: Commitments
     hearing: Hearing
     caller: Caller
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     _trials: Trials = field(init=False)
 

@@ -17,7 +17,7 @@ from daemon.delivery.backoff import Trials, delay_s
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
 from daemon.ledger.promises import Promise, Promises
-from daemon.settings import Delivery as Patience
+from daemon.settings import DeliverySettings
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class PromiseKeeper:
     peers : mapping
         Where a peer gets its report, by its AE title.
     caller : Caller
-    settings : Delivery
+    settings : DeliverySettings
         How patiently reports are repeated.
     clock : Chronometer
     """
@@ -43,7 +43,7 @@ class PromiseKeeper:
     spool: Path
     peers: Mapping[str, CalledPeer]
     caller: Caller
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     _trials: Trials = field(init=False)
 

@@ -20,7 +20,7 @@ from daemon.results.outbox import write, write_as_it_is
 from daemon.results.picture.heat import degenerate_maps
 from daemon.results.result import Kind, ResultObject
 from daemon.results.validate import InvalidResult
-from daemon.settings import Destination, Report
+from daemon.settings import Destination, ReportSettings
 from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 class Reporter:
     """Makes the results of readings."""
 
-    settings: Report
+    settings: ReportSettings
     destinations: Sequence[Destination]
     outbox: Path
 

@@ -31,7 +31,7 @@ from daemon.intake.association.wire import TooSlow, Wire
 from daemon.intake.sending import Sending
 from daemon.intake.store.admit import ANALYSED_SOP_CLASSES, Announced, Refusal, Refused
 from daemon.intake.store.incoming import Incoming, Intake
-from daemon.settings import Receiver as Limits
+from daemon.settings import ReceiverSettings
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 class House:
     """What every association of a receiver shares."""
 
-    limits: Limits
+    limits: ReceiverSettings
     intake: Intake
     negotiator: Negotiator
     answers: AnswerTable

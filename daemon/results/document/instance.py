@@ -25,7 +25,7 @@ from daemon.results.language import Language
 from daemon.results.region import Box, region_of
 from daemon.results.result import Kind
 from daemon.results.wording import leading
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Basis:
     reading: StudyReading
     headers: tuple[Header, ...]
     issued_under: Header
-    report: Report
+    report: ReportSettings
     uids: ResultUids
     when: datetime
     regions: Mapping[tuple[str, str], Box | None]
@@ -64,7 +64,7 @@ class Basis:
         return Language(self.report.language)
 
     @classmethod
-    def of(cls, reading: StudyReading, report: Report) -> "Basis":
+    def of(cls, reading: StudyReading, report: ReportSettings) -> "Basis":
         """Put a reading together with the settings.
 
         Raises

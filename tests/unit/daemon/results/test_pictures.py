@@ -15,7 +15,7 @@ from daemon.results.picture.summary import HEIGHT, WIDTH, summary
 from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import evidence_on_source, region_of
 from daemon.results.result import Kind
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from model.pixels import Radiograph
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
@@ -32,7 +32,7 @@ def as_rgb(grey):
 
 
 def basis_of(images, sources):
-    return Basis.of(study_reading(images), Report())
+    return Basis.of(study_reading(images), ReportSettings())
 
 
 def inside(drawn):
