@@ -14,7 +14,7 @@ from daemon.results.document.presentation import presentation_states
 from daemon.results.document.structured_report import build_report
 from daemon.results.picture.capture import build_captures
 from daemon.results.picture.frame import plain_copy
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 from daemon.results.validate import check_identity
 from daemon.settings import Destination, ReportSettings
 
@@ -60,7 +60,7 @@ def build_results(
         return []
     basis = Basis.of(reading, report)
     results = [
-        attempt(Kind.REPORT, partial(_report, basis, sop_class, names), left_out)
+        attempt(ResultKind.REPORT, partial(_report, basis, sop_class, names), left_out)
         for sop_class, names in wanted_reports(destinations).items()
     ]
     results += build_captures(basis, left_out)

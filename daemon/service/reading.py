@@ -28,7 +28,7 @@ from daemon.reading.worker import Worker
 from daemon.records import Reported, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
 from daemon.settings import Model, Place, Reading, Settings, resolve
-from daemon.signals import Kind, Signal
+from daemon.signals import Signal, SignalKind
 from model.chain_package import AnyPackage, load
 from model.package import PackageError
 
@@ -177,7 +177,7 @@ def build_reading(
     """
     home = place.home()
     which = f"{home.uid[:6]}-" if settings.ledger.url else ""
-    flags = [one for one in Signal if one.kind is Kind.FLAG]
+    flags = [one for one in Signal if one.kind is SignalKind.FLAG]
     Notes(ledger).forget(flags, which)  # models may have gone since they were set
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = _openers(settings.reading)

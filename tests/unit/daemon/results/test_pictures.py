@@ -14,7 +14,7 @@ from daemon.results.picture.heat import MOST_OPAQUE, heat_map
 from daemon.results.picture.summary import HEIGHT, WIDTH, summary
 from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import evidence_on_source, region_of
-from daemon.results.result import Kind
+from daemon.results.result import ResultKind
 from daemon.settings import ReportSettings
 from model.pixels import Radiograph
 from tests.support.objects import dx
@@ -104,7 +104,7 @@ def test_a_heat_map_has_no_more_pixels_than_a_monitor_and_says_how_large_they_ar
     copy, heat = (
         one.dataset
         for one in build_captures(basis_of([image], [source]))
-        if one.kind in (Kind.ANNOTATED, Kind.HEAT_MAP)
+        if one.kind in (ResultKind.ANNOTATED, ResultKind.HEAT_MAP)
     )
     assert copy.Rows > source.Rows > 2560 >= heat.Rows
     assert copy.PixelSpacing == [0.05, 0.05]
