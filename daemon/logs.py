@@ -21,7 +21,7 @@ from typing import Literal, TextIO
 
 from typing_extensions import override
 
-from daemon.quota import Kind, Quota
+from daemon.quota import MessageKind, Quota
 
 FIELDS = ("study", "job", "attempt", "destination", "status", "instances", "peer", "host")
 """The `extra` keys that log calls use; every formatter prints those that are present."""
@@ -98,7 +98,7 @@ class Limited(logging.StreamHandler[TextIO]):
             return
         record.__dict__["host"] = host
         words = str(record.msg).partition("%")[0].rstrip(" :(/")
-        if self._quota.passes(Kind(record.name, record.levelno, words, host)):
+        if self._quota.passes(MessageKind(record.name, record.levelno, words, host)):
             super().emit(record)
         elif self._timer is None:
             self._tell_later()

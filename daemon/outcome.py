@@ -8,9 +8,9 @@ from daemon.errors import Misconfigured
 from daemon.reasons import worst as worst
 from daemon.records import Category, FindingScore, ImageReading, Note, Reason
 from daemon.settings import OperatingPoints
-from model.chain import Fusion
+from model.chain_package import Fusion
+from model.composition import fuse
 from model.package import FindingSpec
-from model.pipeline import fuse
 
 _REASONS_BY_WEIGHT = (
     Reason.IDENTITY_CONFLICT,

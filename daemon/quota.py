@@ -9,7 +9,7 @@ OTHERS = "others"
 """Stands for all hosts for which there is no room any more."""
 
 
-class Kind(NamedTuple):
+class MessageKind(NamedTuple):
     """What counts as the same."""
 
     logger: str
@@ -53,10 +53,10 @@ class Quota:
         self.every_s = every_s
         self._most_kinds = most_kinds
         self._stopwatch = stopwatch
-        self._windows: dict[Kind, _Window] = {}
-        self._untold: list[tuple[Kind, int]] = []
+        self._windows: dict[MessageKind, _Window] = {}
+        self._untold: list[tuple[MessageKind, int]] = []
 
-    def passes(self, kind: Kind) -> bool:
+    def passes(self, kind: MessageKind) -> bool:
         """Count one; tells whether it may be said."""
         self._close(self._stopwatch() - self.every_s)
         if kind not in self._windows and len(self._windows) >= self._most_kinds:
@@ -73,7 +73,7 @@ class Quota:
         """Whether something was held back that was not told yet."""
         return bool(self._untold) or any(one.held_back for one in self._windows.values())
 
-    def held_back(self, *, everything: bool = False) -> list[tuple[Kind, int]]:
+    def held_back(self, *, everything: bool = False) -> list[tuple[MessageKind, int]]:
         """Return, once, how many were not said of each kind, of the windows that have ended.
 
         Parameters

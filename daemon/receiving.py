@@ -64,13 +64,13 @@ def _answers(
     from daemon.calling.scu import Caller
     from daemon.commitment.answers import answers
     from daemon.commitment.asker import Hearing
-    from daemon.commitment.keeper import Keeper
+    from daemon.commitment.keeper import PromiseKeeper
     from daemon.ledger.commitments import Commitments
     from daemon.ledger.promises import Promises
 
     patience, peers = settings.delivery, settings.commitment_peers()
     caller = Caller(settings.node.ae_title, patience.timeout_s)  # nobody is called here
-    keeper = Keeper(Promises(ledger), place.spool, peers, caller, patience, clock)
+    keeper = PromiseKeeper(Promises(ledger), place.spool, peers, caller, patience, clock)
     return answers(keeper, Hearing(Commitments(ledger), patience, clock))
 
 

@@ -2,7 +2,7 @@
 
 What is counted stands in the ledger under these names, what is so now in its notes. An alert is a
 fact that a person should look at: most follow from the state of the ledger
-(`daemon.ledger.alerts`); the others are counted in the transaction that makes them true.
+(`daemon.ledger.standing_alerts`); the others are counted in the transaction that makes them true.
 `docs/signals.md` shows this list.
 """
 
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Self
 
 
-class Kind(StrEnum):
+class SignalKind(StrEnum):
     """What a signal is."""
 
     COUNTER = "counter"
@@ -25,24 +25,24 @@ class Kind(StrEnum):
     """Something that a person should look at."""
 
 
-Told = tuple[str, Kind, str, str, str]
+Told = tuple[str, SignalKind, str, str, str]
 """Name, kind, unit, meaning, label."""
 
 
 def _counter(name: str, unit: str, means: str, label: str = "") -> Told:
-    return name, Kind.COUNTER, unit, means, label
+    return name, SignalKind.COUNTER, unit, means, label
 
 
 def _gauge(name: str, unit: str, means: str, label: str = "") -> Told:
-    return name, Kind.GAUGE, unit, means, label
+    return name, SignalKind.GAUGE, unit, means, label
 
 
 def _flag(name: str, means: str) -> Told:
-    return name, Kind.FLAG, "models", means, ""
+    return name, SignalKind.FLAG, "models", means, ""
 
 
 def _alert(name: str, unit: str, means: str) -> Told:
-    return name, Kind.ALERT, unit, means, ""
+    return name, SignalKind.ALERT, unit, means, ""
 
 
 class Signal(StrEnum):
@@ -50,7 +50,7 @@ class Signal(StrEnum):
 
     Attributes
     ----------
-    kind : Kind
+    kind : SignalKind
     unit : str
         In the plural; "s" for seconds.
     means : str
@@ -61,12 +61,12 @@ class Signal(StrEnum):
     """
 
     _value_: str
-    kind: Kind
+    kind: SignalKind
     unit: str
     means: str
     label: str
 
-    def __new__(cls, name: str, kind: Kind, unit: str, means: str, label: str) -> Self:
+    def __new__(cls, name: str, kind: SignalKind, unit: str, means: str, label: str) -> Self:
         """Make a member."""
         member = str.__new__(cls, name)
         member._value_ = name

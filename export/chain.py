@@ -1,7 +1,7 @@
 """Put packages together into one of several stages: ``python -m export.chain FILE.json --out DIR``.
 
-The file holds the keys of a chain's manifest (`model.chain.ChainManifest`); under ``stages`` stand
-the folders of the exported packages, relative to the file. See docs/export.md.
+The file holds the keys of a manifest (`model.chain_package.ChainManifest`); under ``stages``
+stand the folders of the exported packages, relative to the file. See docs/export.md.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.chain import ChainPackage, write_chain
+from model.chain_package import ChainPackage, write_chain
 from model.package import PackageError
 
 

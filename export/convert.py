@@ -7,15 +7,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from export.gate import Found, Trial, batches
 from export.manifest import golden_answer, rounded
+from export.options import FilmSets, Options, OptionsError
 from export.parity import ParityError, of_graph
 from export.precision import to_fp16, to_int8_dynamic, to_int8_static
-from export.wish import Films, Wish, WishError
+from export.trial import Found, Trial, batches
 from model.package import GRAPH_FILE, Manifest, hash_file, load_package, write_package
 
 
-def settle(graph: Path, trial: Trial, wish: Wish, films: Films) -> Found:
+def settle(graph: Path, trial: Trial, options: Options, films: FilmSets) -> Found:
     """Bring an fp32 graph to the wanted precision, in its place, and try it.
 
     Raises
@@ -24,27 +24,27 @@ def settle(graph: Path, trial: Trial, wish: Wish, films: Films) -> Found:
         No way to the precision passes the gate.
     """
     judged, calibration = films
-    count = wish.batch or 1
+    count = options.batch or 1
     calibration = calibration[: len(calibration) // count * count]  # whole batches only
-    if wish.precision == "fp32":
-        return trial.judge(of_graph(graph, wish.batch), judged)
+    if options.precision == "fp32":
+        return trial.judge(of_graph(graph, options.batch), judged)
     whole = graph.with_name("whole.onnx")
     graph.rename(whole)
-    if wish.precision == "fp16":
+    if options.precision == "fp16":
         to_fp16(whole, graph)
-        return trial.judge(of_graph(graph, wish.batch), judged)
+        return trial.judge(of_graph(graph, options.batch), judged)
     refused = []
     for convert in (to_int8_static, to_int8_dynamic):
         if not convert(whole, graph, batches(calibration, trial.profile, count)):
             continue
         try:
-            return trial.judge(of_graph(graph, wish.batch), judged)
+            return trial.judge(of_graph(graph, options.batch), judged)
         except ParityError as error:
             refused.append(f"{convert.__name__}: {error}")
     raise ParityError(" / ".join(refused))
 
 
-def export_package(source: Path, out: Path, wish: Wish) -> str:
+def export_package(source: Path, out: Path, options: Options) -> str:
     """Write an fp32 package in another precision, compared with itself.
 
     Raises
@@ -56,11 +56,18 @@ def export_package(source: Path, out: Path, wish: Wish) -> str:
     """
     package = load_package(source)
     manifest = package.manifest
-    if wish.layers or wish.every_finding or wish.external_data or wish.precision == "fp32":
-        raise WishError("of a package only the precision can be changed: --precision fp16 or int8")
+    if (
+        options.layers
+        or options.every_finding
+        or options.external_data
+        or options.precision == "fp32"
+    ):
+        raise OptionsError(
+            "of a package only the precision can be changed: --precision fp16 or int8"
+        )
     if manifest.precision != "fp32":
-        raise WishError(f"the package is {manifest.precision} already; convert the fp32 one")
-    films = wish.read()
+        raise OptionsError(f"the package is {manifest.precision} already; convert the fp32 one")
+    films = options.read()
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / GRAPH_FILE
         graph.write_bytes(package.graph.read_bytes())
@@ -72,25 +79,25 @@ def export_package(source: Path, out: Path, wish: Wish) -> str:
             classes=len(manifest.classes),
             activation=manifest.activation,
             findings=manifest.findings,
-            precision=wish.precision,
+            precision=options.precision,
         )
-        found = settle(graph, trial, replace(wish, batch=manifest.batch), films)
-        changed = _converted(manifest, graph, found, wish)
+        found = settle(graph, trial, replace(options, batch=manifest.batch), films)
+        changed = _converted(manifest, graph, found, options)
         card = (source / "CARD.md").read_text(encoding="utf-8")
-        card += f"\nConverted to {wish.precision}; operating points are those of fp32.\n"
+        card += f"\nConverted to {options.precision}; operating points are those of fp32.\n"
         written = write_package(out, graph, changed, card)
-    return f"{out}: {wish.precision}, manifest sha256 {written.digest}"
+    return f"{out}: {options.precision}, manifest sha256 {written.digest}"
 
 
-def _converted(manifest: Manifest, graph: Path, found: Found, wish: Wish) -> Manifest:
+def _converted(manifest: Manifest, graph: Path, found: Found, options: Options) -> Manifest:
     gated = manifest.golden.gate is not None
     answer = of_graph(graph, manifest.batch)
     changes = {
-        "precision": wish.precision,
+        "precision": options.precision,
         "graph_sha256": hash_file(graph),
         "external_data": {},
         "parity": rounded(found[0]),
         "parity_report": found[1],
-        "golden": golden_answer(answer, manifest.pixels.size, gated, wish.precision),
+        "golden": golden_answer(answer, manifest.pixels.size, gated, options.precision),
     }
     return Manifest.model_validate(manifest.model_dump() | changes)

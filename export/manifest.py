@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.gate import Found
+from export.options import Options
 from export.parity import Answerer
-from export.wish import Wish
+from export.trial import Found
 from model.checkpoint import Checkpoint
 from model.gradcam import PREDICTED, GradCam
 from model.landmarks import LandmarkManifest
 from model.networks.hourglass import Localiser
 from model.networks.pim import Pim
 from model.package import FindingSpec, Gate, Golden, Manifest, MapSpec, golden_input, hash_file
-from model.parity import GOLDEN_TOLERANCE, Precision
 from model.pixels import CONTRACT_VERSION
+from model.tolerances import GOLDEN_TOLERANCE, Precision
 
 FINDING = "fracture"
 
@@ -28,7 +28,7 @@ def describe(
     graph: Path,
     found: Found,
     answer: Answerer,
-    wish: Wish,
+    options: Options,
 ) -> Manifest:
     """Return the manifest of a checkpoint and its graph.
 
@@ -40,14 +40,14 @@ def describe(
     found : (parity, report)
     answer : Answerer
         Who gives the golden answer: the network, or the graph where its precision is its own.
-    wish : Wish
+    options : Options
     """
     about, decision = stored.recipe["package"], stored.decision
     classes = tuple(stored.network["classes"])
     gate = gate_of(about["accepts"], decision) if isinstance(cam.network, Pim) else None
     config: Any = cam.network.config
     return Manifest(
-        **_common(stored, graph, found, wish),
+        **_common(stored, graph, found, options),
         activation=config.activation,
         classes=classes,
         findings=findings_of(classes, decision),
@@ -56,7 +56,7 @@ def describe(
         gate=gate,
         cam_layer=cam_name(cam),
         maps=map_specs(cam),
-        golden=golden_answer(answer, cam.size, gate is not None, wish.precision),
+        golden=golden_answer(answer, cam.size, gate is not None, options.precision),
         body_parts=tuple(about["body_parts"]),
         min_age_years=about["min_age_years"],
         max_age_years=about["max_age_years"],
@@ -68,14 +68,14 @@ def describe_localiser(
     network: Localiser,
     graph: Path,
     found: Found,
-    wish: Wish,
+    options: Options,
 ) -> LandmarkManifest:
     """Return the manifest of a landmark localiser."""
     with torch.no_grad():
         places = network(torch.from_numpy(golden_input(network.config.size)))[0]
     rounded = np.round(places.numpy().astype(float), 6).tolist()
     return LandmarkManifest(
-        **_common(stored, graph, found, wish),
+        **_common(stored, graph, found, options),
         landmarks=network.config.landmarks,
         golden=tuple((x, y) for x, y in rounded),
     )
@@ -85,15 +85,15 @@ def _common(
     stored: Checkpoint,
     graph: Path,
     found: Found,
-    wish: Wish,
+    options: Options,
 ) -> dict[str, Any]:
     beside = sorted(graph.parent.glob(f"{graph.name}.*"))
     return {
         "name": stored.recipe["name"],
         "version": stored.recipe["version"],
         "network": stored.network.get("kind", "pim"),
-        "precision": wish.precision,
-        "batch": wish.batch,
+        "precision": options.precision,
+        "batch": options.batch,
         "graph_sha256": hash_file(graph),
         "external_data": {file.name: hash_file(file) for file in beside},
         "pixel_contract": CONTRACT_VERSION,

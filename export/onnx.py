@@ -12,10 +12,10 @@ from pathlib import Path
 
 from export.convert import export_package
 from export.decompositions import UnsupportedError
+from export.options import Options, OptionsError
 from export.parity import ParityError
 from export.pictures import FilmsError
 from export.trace import export_checkpoint
-from export.wish import Wish, WishError
 from model import checkpoint
 from model.package import PackageError
 
@@ -27,32 +27,32 @@ _REFUSALS = (
     PackageError,
     ParityError,
     UnsupportedError,
-    WishError,
+    OptionsError,
 )
 
 
 def main(arguments: Sequence[str]) -> int:
     """Export one checkpoint; exit status 0, or 1 with one line that says why not."""
-    options = _parser().parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
-        wish = Wish(
-            layers=tuple(options.cam_layer),
-            method=options.cam,
-            every_finding=options.every_finding,
-            precision=options.precision,
-            batch=_batch(options.batch),
-            films=options.films,
-            where=_pairs(options.where),
-            rename=_pairs(options.rename),
-            external_data=options.external_data,
+        options = Options(
+            layers=tuple(given.cam_layer),
+            method=given.cam,
+            every_finding=given.every_finding,
+            precision=given.precision,
+            batch=_batch(given.batch),
+            films=given.films,
+            where=_pairs(given.where),
+            rename=_pairs(given.rename),
+            external_data=given.external_data,
         )
-        if options.source.is_dir():
-            package = export_package(options.source, options.out, wish)
+        if given.source.is_dir():
+            package = export_package(given.source, given.out, options)
         else:
-            stored = checkpoint.load(options.source)
-            package = export_checkpoint(stored, options.out, options.card, wish)
+            stored = checkpoint.load(given.source)
+            package = export_checkpoint(stored, given.out, given.card, options)
     except _REFUSALS as error:
-        print(f"{options.source}: not exported: {_line(error)}", file=sys.stderr)
+        print(f"{given.source}: not exported: {_line(error)}", file=sys.stderr)
         return 1
     print(package)
     return 0
@@ -83,14 +83,14 @@ def _batch(text: str) -> int | None:
     if text == "dynamic":
         return None
     if not text.isdigit() or int(text) < 1:
-        raise WishError(f"--batch {text}: give a number of images, or dynamic")
+        raise OptionsError(f"--batch {text}: give a number of images, or dynamic")
     return int(text)
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in words]
     if wrong := [left for left, mark, _ in pairs if not mark]:
-        raise WishError(f"{wrong[0]}: give NAME=VALUE")
+        raise OptionsError(f"{wrong[0]}: give NAME=VALUE")
     return {left: right for left, _, right in pairs}
 
 

@@ -2,7 +2,7 @@
 
 Three answers are compared on the same pictures for every class: the graph's in ONNX Runtime, the
 reference's (the network in PyTorch; the fp32 graph, where a package is made of a package), and
-pytorch-grad-cam's. What may differ how far is in `model.parity`.
+pytorch-grad-cam's. What may differ how far is in `model.tolerances`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from export.oracle import oracle_maps
 from model.gradcam import GradCam
-from model.parity import Precision, faults
+from model.tolerances import Precision, faults
 
 Answer = dict[str, NDArray[np.float32]]
 """Outputs of a graph by name."""

@@ -23,7 +23,7 @@ class FilmsError(Exception):
 
 
 @dataclass(frozen=True)
-class Film:
+class LabelledFilm:
     """One real film with what is known of it.
 
     Attributes
@@ -76,7 +76,7 @@ def adversarial(size: int) -> dict[str, NDArray[np.float32]]:
 
 def read_films(
     table: Path, where: Mapping[str, str] | None = None, rename: Mapping[str, str] | None = None
-) -> list[Film]:
+) -> list[LabelledFilm]:
     """Read a CSV table with the columns file (relative to it) and label or labels.
 
     Columns split, and group or patient, are read where they are there; labels are separated by
@@ -101,7 +101,7 @@ def read_films(
     return films
 
 
-def load_film(film: Film, profile: PixelProfile) -> Images:
+def load_film(film: LabelledFilm, profile: PixelProfile) -> Images:
     """Read a film through the pixel contract: [1, 3, size, size].
 
     Raises
@@ -118,13 +118,13 @@ def load_film(film: Film, profile: PixelProfile) -> Images:
         raise FilmsError(f"{film.path}: {error}") from error
 
 
-def of_split(films: Sequence[Film], split: str) -> list[Film]:
+def of_split(films: Sequence[LabelledFilm], split: str) -> list[LabelledFilm]:
     """Return the films of one split; all of them where none has a split."""
     return [film for film in films if film.split in ("", split)]
 
 
-def _film(folder: Path, row: Mapping[str, str], rename: Mapping[str, str]) -> Film:
+def _film(folder: Path, row: Mapping[str, str], rename: Mapping[str, str]) -> LabelledFilm:
     words = (row["labels"] if "labels" in row else row["label"]).split(";")
     labels = tuple(filter(None, (rename.get(word, word) for word in words)))
     group = row.get("group") or row.get("patient") or row["file"]
-    return Film(folder / row["file"], labels, row.get("split", ""), group)
+    return LabelledFilm(folder / row["file"], labels, row.get("split", ""), group)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from model.layers import Place, find_layer, measure_places, watch
+from model.layers import SpatialAxes, find_layer, measure_places, watch
 from model.networks.pim import Pim
 
 PREDICTED = -1
@@ -63,7 +63,9 @@ class GradCam(nn.Module):
         config: Any = network.config if size is None else None
         self.size: int = config.size if size is None else size
         self._names = [find_layer(network, _expand(network, name)) for name in self.layers]
-        self.places: list[Place] = measure_places(network, self._names, self.size, self._answer)
+        self.places: list[SpatialAxes] = measure_places(
+            network, self._names, self.size, self._answer
+        )
 
     @property
     def outputs(self) -> list[str]:

@@ -1,8 +1,9 @@
-"""The package of a landmark localiser: a stage of a chain (`model.chain`), never read alone.
+"""The package of a landmark localiser: a stage of a chain (`model.chain_package`), not read alone.
 
 The graph's contract: input ``image`` float32 [batch, 3, size, size]; one output, ``landmarks``
 [batch, landmarks, 2], (x, y) as fractions of the input's side, or ``heatmaps`` [batch, landmarks,
-rows, columns], >= 0, over the whole input, whose peaks are the landmarks (`model.pipeline.peaks`).
+rows, columns], >= 0, over the whole input, whose peaks are the landmarks
+(`model.composition.peaks`).
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Place:
+class SpatialAxes:
     """Where the spatial axes of a layer's output are.
 
     Attributes
@@ -61,7 +61,7 @@ def find_layer(network: nn.Module, name: str) -> str:
     raise ValueError(f"no layer {name!r} in this network; it has {top[:400]} and their parts")
 
 
-def place_of(shape: Sequence[int], name: str) -> Place:
+def place_of(shape: Sequence[int], name: str) -> SpatialAxes:
     """Read the layout from the output's shape for a square input.
 
     Raises
@@ -71,13 +71,13 @@ def place_of(shape: Sequence[int], name: str) -> Place:
     """
     if len(shape) == _TOKENS:
         side = isqrt(shape[1])
-        return Place("tokens", side, side, shape[1] - side * side)
+        return SpatialAxes("tokens", side, side, shape[1] - side * side)
     if len(shape) != _PICTURE:
         raise ValueError(f"layer {name!r}: its output {tuple(shape)} has no rows and columns")
     if shape[2] == shape[3] != shape[1]:
-        return Place("first", shape[2], shape[3])
+        return SpatialAxes("first", shape[2], shape[3])
     if shape[1] == shape[2] != shape[3]:
-        return Place("last", shape[1], shape[2])
+        return SpatialAxes("last", shape[1], shape[2])
     raise ValueError(f"layer {name!r}: cannot tell the channels of {tuple(shape)} from its grid")
 
 
@@ -86,7 +86,7 @@ def measure_places(
     names: Sequence[str],
     size: int,
     answer: Callable[[Tensor], tuple[Tensor, Tensor | None]],
-) -> list[Place]:
+) -> list[SpatialAxes]:
     """Run one picture and return the place of every layer.
 
     Raises

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from model.composition import Activation, activated
 from model.findings import FINDINGS, NO_FINDING
-from model.pipeline import Activation, activated
 from model.verified import (
     CARD_FILE,
     GRAPH_FILE,

@@ -15,8 +15,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model.parity import Precision, faults
 from model.pixels import CONTRACT_VERSION, PixelProfile
+from model.tolerances import Precision, faults
 
 GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -80,7 +80,7 @@ class Description(Record):
     pixel_contract: int
     pixels: PixelProfile
     training: dict[str, str] = Field(description="commit, data hash, recipe, seed, versions")
-    parity: dict[str, float] = Field(description="largest differences at export; model.parity")
+    parity: dict[str, float] = Field(description="largest differences at export; model.tolerances")
     parity_report: ParityReport | None = None
     attribution: tuple[str, ...] = ()
 

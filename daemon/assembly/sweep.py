@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.assembly.complete import Patience
-from daemon.assembly.route import Route, asked_of
+from daemon.assembly.routing import Route, asked_of
 from daemon.clock import Chronometer
 from daemon.crashpoints import crash_point
 from daemon.dicom.header import Header
@@ -19,7 +19,7 @@ from daemon.ledger.jobs.inputs import Inputs
 from daemon.ledger.jobs.queue import BATCH, ROUTINE, URGENT, Queue
 from daemon.ledger.ledger import Ledger
 from daemon.logs import study_key
-from daemon.pull.fetch import FETCHED
+from daemon.pull.fetcher import FETCHED
 from daemon.reading.sandbox import Describe
 from daemon.records import NO_MODEL, Reason, WaitingInput, WaitingStudy
 from daemon.settings import Assembly

@@ -129,7 +129,7 @@ def _say(done: Done) -> None:
     print(f"{done.jobs} jobs, {done.deliveries} deliveries")
 
 
-def _show(trial: trials.Trial, as_json: bool) -> None:
+def _show(trial: trials.Redecisions, as_json: bool) -> None:
     if as_json:
         print(json.dumps(trial.summed_up()))
         return

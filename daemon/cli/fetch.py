@@ -9,7 +9,7 @@ import typer
 from daemon import logs, service
 from daemon.cli.app import DEFAULT_CONFIG, Config, app
 from daemon.clock import utc_now
-from daemon.operate import fetching
+from daemon.operate import batch
 from daemon.pull.night import criteria_for
 from daemon.settings import load
 
@@ -33,5 +33,5 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
     with service.fetching(settings, config, source) as fetcher:
         if not resume:
             print(f"{fetcher.query(wanted)} studies noted")
-        fetching.fetch_all(fetcher, wanted, interval_s)
+        batch.fetch_all(fetcher, wanted, interval_s)
         print(json.dumps(fetcher.pulls.counts(source)))

@@ -17,7 +17,7 @@ from daemon.ledger.overview import study_states
 from daemon.operate import bench as benches
 from daemon.operate import check as checks
 from daemon.operate import listing
-from daemon.operate.status import status_of
+from daemon.operate.node_status import status_of
 from daemon.settings import Model, load
 
 

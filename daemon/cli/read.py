@@ -12,8 +12,8 @@ from daemon import logs, service
 from daemon.cli.app import DEFAULT_CONFIG, Config, app
 from daemon.clock import utc_now
 from daemon.operate.offline import account
+from daemon.operate.offline.admission import Fate, Judged, found, judged
 from daemon.operate.offline.contents import Contents, recorded
-from daemon.operate.offline.files import Fate, Judged, found, judged
 from daemon.operate.offline.folder import filled, named_by_kind, write_account
 from daemon.operate.offline.studies import Studies
 from daemon.records import Origin

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.assembly.route import models_for, objection
+from daemon.assembly.routing import models_for, objection
 from daemon.cli.app import DEFAULT_CONFIG, Config, app
 from daemon.dicom.header import Header
 from daemon.reading.sandbox import Decoders

@@ -2,7 +2,7 @@
 
 ::
 
-    keeper.py -> report.py       peers ask us: note, answer, report later
-    asker.py  -> report.py       we ask destinations about what they took
+    keeper.py -> transaction.py  peers ask us: note, answer, report later
+    asker.py  -> transaction.py  we ask destinations about what they took
     answers.py                   what reaches our listening port: requests and reports
 """

@@ -9,14 +9,13 @@ from pydicom.uid import UID, generate_uid
 
 from daemon.calling.scu import Caller
 from daemon.clock import Chronometer
-from daemon.commitment.association import asking
-from daemon.commitment.report import Request, read_report, request_data
+from daemon.commitment.dimse_n import asking
+from daemon.commitment.transaction import CommitmentRequest, read_report, request_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.errors import Unavailable
 from daemon.ledger.commitments import Commitments
-from daemon.settings import Delivery as Patience
-from daemon.settings import DimseDestination
+from daemon.settings import DeliverySettings, DimseDestination
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class Hearing:
     """Takes reports, over whichever association they come."""
 
     commitments: Commitments
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     heard: Event = field(default_factory=Event)
 
@@ -69,7 +68,7 @@ class Asker:
     commitments: Commitments
     hearing: Hearing
     caller: Caller
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     _trials: Trials = field(init=False)
 
@@ -85,7 +84,7 @@ class Asker:
         wanted = self.commitments.wanted(self.destination.name, now)
         if not wanted:
             return 0
-        request = Request(
+        request = CommitmentRequest(
             transaction_uid=generate_uid(prefix=None),
             items={one.result.sop_instance_uid: one.result.sop_class_uid for one in wanted},
         )
@@ -106,7 +105,7 @@ class Asker:
             self._trials.ended(_ALL)
         return len(wanted)
 
-    def _ask(self, request: Request) -> str:
+    def _ask(self, request: CommitmentRequest) -> str:
         """Send a request; returns why it was not taken, or nothing."""
         self.hearing.heard.clear()
         try:

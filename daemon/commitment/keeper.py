@@ -10,20 +10,20 @@ from pydicom.uid import UID
 
 from daemon.calling.scu import CalledPeer, Caller
 from daemon.clock import Chronometer
-from daemon.commitment.association import report_to
-from daemon.commitment.report import Request, read_request, report_data
+from daemon.commitment.dimse_n import report_to
+from daemon.commitment.transaction import CommitmentRequest, read_request, report_data
 from daemon.crashpoints import crash_point
 from daemon.delivery.backoff import Trials, delay_s
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
 from daemon.ledger.promises import Promise, Promises
-from daemon.settings import Delivery as Patience
+from daemon.settings import DeliverySettings
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Keeper:
+class PromiseKeeper:
     """Takes requests and reports on them.
 
     Attributes
@@ -34,7 +34,7 @@ class Keeper:
     peers : mapping
         Where a peer gets its report, by its AE title.
     caller : Caller
-    settings : Delivery
+    settings : DeliverySettings
         How patiently reports are repeated.
     clock : Chronometer
     """
@@ -43,7 +43,7 @@ class Keeper:
     spool: Path
     peers: Mapping[str, CalledPeer]
     caller: Caller
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     _trials: Trials = field(init=False)
 
@@ -89,7 +89,7 @@ class Keeper:
             return
         kept = self.promises.keep(promise.items, self._exists, self.clock())
         crash_point("promise:before-report")
-        request = Request(promise.transaction_uid, promise.items)
+        request = CommitmentRequest(promise.transaction_uid, promise.items)
         try:
             status = report_to(self.caller, peer, *report_data(request, kept))
         except Unavailable as error:

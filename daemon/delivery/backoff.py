@@ -4,14 +4,14 @@ import hashlib
 from dataclasses import dataclass, field
 
 from daemon.clock import Stopwatch
-from daemon.settings import Delivery
+from daemon.settings import DeliverySettings
 
 _MAX_DOUBLINGS = 64
 _JITTER = 0.5
 """The delay is shortened by up to this share, so that what failed together is spread."""
 
 
-def delay_s(failures: int, delivery_id: int, settings: Delivery) -> float:
+def delay_s(failures: int, delivery_id: int, settings: DeliverySettings) -> float:
     """Return the wait before the next attempt, in seconds.
 
     Parameters
@@ -20,7 +20,7 @@ def delay_s(failures: int, delivery_id: int, settings: Delivery) -> float:
         Failed attempts so far, at least 1.
     delivery_id : int
         Decides the jitter: the same delivery and attempt always wait equally long.
-    settings : Delivery
+    settings : DeliverySettings
         `first_delay_s` doubles with each failure up to `max_delay_s`.
     """
     doublings = min(failures - 1, _MAX_DOUBLINGS)

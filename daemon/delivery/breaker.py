@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from daemon.delivery.backoff import delay_s
-from daemon.settings import Delivery
+from daemon.settings import DeliverySettings
 
 
 @dataclass(eq=False)
@@ -15,7 +15,7 @@ class Breaker:
     is tried; an answer closes it, silence opens it for longer. Every `now` is a steady time.
     """
 
-    settings: Delivery
+    settings: DeliverySettings
     _failures: int = field(default=0, init=False)
     _open_until: datetime | None = field(default=None, init=False)
 

@@ -18,8 +18,7 @@ from daemon.errors import Unavailable
 from daemon.ledger.deliveries import Deliveries
 from daemon.logs import study_key
 from daemon.records import Delivery
-from daemon.settings import Delivery as Patience
-from daemon.settings import Destination
+from daemon.settings import DeliverySettings, Destination
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class Courier:
     outgoing: Outgoing
     deliveries: Deliveries
     outbox_dir: Path
-    settings: Patience
+    settings: DeliverySettings
     clock: Chronometer
     sender_for: Callable[[Destination, Outgoing], Sender] = sender_for
     breaker: Breaker = field(init=False)

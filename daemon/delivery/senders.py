@@ -5,7 +5,7 @@ from typing import Any
 
 from daemon.calling.outgoing import Outgoing
 from daemon.delivery.answer import Sender
-from daemon.delivery.dimse import StorageUser
+from daemon.delivery.c_store import StorageUser
 from daemon.delivery.recheck import PatientCheck
 from daemon.delivery.stow import StowUser
 from daemon.settings import Destination, DimseDestination, StowDestination

@@ -28,8 +28,7 @@ from daemon.intake.store.quarantine import Quarantine
 from daemon.intake.store.spool import Spool
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.notes import Notes
-from daemon.settings import Place, Settings
-from daemon.settings import Receiver as Limits
+from daemon.settings import Place, ReceiverSettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +174,7 @@ class Reception:
                     self._change.notify_all()
 
 
-def _tls(limits: Limits) -> ssl.SSLContext | None:
+def _tls(limits: ReceiverSettings) -> ssl.SSLContext | None:
     if not limits.tls_certificate:
         return None
     return server_context(

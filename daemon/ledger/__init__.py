@@ -14,5 +14,5 @@ commitments what destinations promise to keep
 promises    what peers asked us to keep
 pulls       studies to be fetched from archives
 retention   which files may go
-overview    what a person asks
+overview    what a person asks; standing_alerts: what a person should look at
 """

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from daemon.ledger.alerts import Alert, standing_alerts
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.standing_alerts import Alert, standing_alerts
 from daemon.operate.neighbours import SILENT_AFTER_S
 from daemon.settings import Place, Settings
 from daemon.signals import Signal

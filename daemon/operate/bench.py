@@ -14,7 +14,7 @@ import numpy as np
 from rich.table import Table
 
 from daemon.clock import Stopwatch
-from daemon.operate.chart import Line, draw
+from daemon.operate.chart import Curve, draw
 from daemon.reading.device.opening import open_session
 from daemon.reading.device.pace import BATCHES, Pace, at_batch
 from daemon.reading.device.providers import OutOfMemory
@@ -72,10 +72,10 @@ class Bench:
             file,
             self.headline(),
             {
-                "images/s": [Line("images/s", batches, [rate(pace) for pace in self.paces])],
+                "images/s": [Curve("images/s", batches, [rate(pace) for pace in self.paces])],
                 "ms for each call": [
-                    Line("p50", batches, [p50 for p50, _ in latencies]),
-                    Line("p95", batches, [p95 for _, p95 in latencies]),
+                    Curve("p50", batches, [p50 for p50, _ in latencies]),
+                    Curve("p95", batches, [p95 for _, p95 in latencies]),
                 ],
             },
         )

@@ -16,7 +16,7 @@ _STEPS = 4
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """A named line through points; `x` ascends."""
 
     name: str
@@ -24,7 +24,7 @@ class Line:
     y: Sequence[float]
 
 
-def draw(file: Path, title: str, panels: Mapping[str, Sequence[Line]]) -> None:
+def draw(file: Path, title: str, panels: Mapping[str, Sequence[Curve]]) -> None:
     """Draw panels beside each other, each from zero; the axis below has a tick for each point.
 
     Parameters
@@ -45,7 +45,7 @@ def draw(file: Path, title: str, panels: Mapping[str, Sequence[Line]]) -> None:
 
 
 def _panel(
-    canvas: ImageDraw.ImageDraw, corner: tuple[int, int], axis: str, lines: Sequence[Line]
+    canvas: ImageDraw.ImageDraw, corner: tuple[int, int], axis: str, lines: Sequence[Curve]
 ) -> None:
     left, top = corner[0] + _MARGIN, corner[1] + _MARGIN // 2
     right, bottom = corner[0] + _PANEL[0] - _MARGIN // 2, corner[1] + _PANEL[1] - _MARGIN

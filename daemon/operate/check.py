@@ -15,13 +15,13 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from daemon.assembly.route import never_asked
+from daemon.assembly.routing import never_asked
 from daemon.calling.outgoing import build_outgoing
 from daemon.dicom.tls import expiry_of
 from daemon.errors import WristdError
 from daemon.ledger.schema import standing
+from daemon.operate.echo import WITHIN_S, ask_all, peers_of
 from daemon.operate.holder import holder_of, listens
-from daemon.operate.peers import WITHIN_S, ask_all, peers_of
 from daemon.settings import Model, Place, Settings, resolve
 
 SOON_DAYS = 30
@@ -40,7 +40,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What was found of one thing."""
 
     what: str
@@ -54,7 +54,7 @@ class Finding:
 
 def check_all(
     settings: Settings, file: Path, package: Callable[[Model], str], *, peers: bool
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Give what is found, one thing after the other.
 
     Parameters
@@ -84,14 +84,14 @@ def check_all(
         yield from _peers(settings)
 
 
-def _models(settings: Settings, package: Callable[[Model], str]) -> Iterator[Finding]:
+def _models(settings: Settings, package: Callable[[Model], str]) -> Iterator[CheckResult]:
     unreachable = never_asked(settings.models)
     for model in settings.models:
         what = f"models.{model.name}"
         yield _tried(what, partial(_verified, package, model))
         if model.name in unreachable:
             words = "is never asked: a model before it has no `when` and reads every image"
-            yield Finding(what, Level.WARNING, words)
+            yield CheckResult(what, Level.WARNING, words)
 
 
 def _verified(package: Callable[[Model], str], model: Model) -> tuple[Level, str]:
@@ -100,14 +100,14 @@ def _verified(package: Callable[[Model], str], model: Model) -> tuple[Level, str
     return Level.GOOD, f"{package(model)}, verified"
 
 
-def _tried(what: str, look: Callable[[], tuple[Level, str]]) -> Finding:
+def _tried(what: str, look: Callable[[], tuple[Level, str]]) -> CheckResult:
     try:
-        return Finding(what, *look())
+        return CheckResult(what, *look())
     except WristdError as error:
-        return Finding(what, Level.WRONG, str(error))
+        return CheckResult(what, Level.WRONG, str(error))
 
 
-def _folders(place: Place) -> Iterator[Finding]:
+def _folders(place: Place) -> Iterator[CheckResult]:
     """Try to write where the daemon writes; folders that it would make are not made."""
     for folder in (place.root, place.spool, place.quarantine, place.outbox):
         if not folder.exists():
@@ -115,20 +115,20 @@ def _folders(place: Place) -> Iterator[Finding]:
             can = os.access(above, os.W_OK | os.X_OK)
             words = "will be made" if can else f"cannot be made: {above} is not writable"
             level = Level.GOOD if can else Level.WRONG
-            yield Finding("node.state_dir", level, f"{folder} {words}")
+            yield CheckResult("node.state_dir", level, f"{folder} {words}")
             return
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
             words = f"{folder}: {getpass.getuser()} cannot write there ({error.strerror})"
-            yield Finding("node.state_dir", Level.WRONG, words)
+            yield CheckResult("node.state_dir", Level.WRONG, words)
             return
     words = f"{place.root}: {getpass.getuser()} can write there"
-    yield Finding("node.state_dir", Level.GOOD, words)
+    yield CheckResult("node.state_dir", Level.GOOD, words)
 
 
-def _space(settings: Settings, place: Place) -> Finding:
+def _space(settings: Settings, place: Place) -> CheckResult:
     free, limits = shutil.disk_usage(_existing(place.root)).free, settings.receiver
     words = f"{free >> 20} MiB free"
     if free < limits.min_free_bytes:
@@ -137,23 +137,23 @@ def _space(settings: Settings, place: Place) -> Finding:
         level, words = Level.WARNING, f"{words}: less than receiver.warn_free_bytes"
     else:
         level = Level.GOOD
-    return Finding("disk", level, words)
+    return CheckResult("disk", level, words)
 
 
-def _port(settings: Settings, place: Place) -> Finding:
+def _port(settings: Settings, place: Place) -> CheckResult:
     host, port = settings.receiver.host, settings.receiver.port
     what = "receiver.port"
     if not port:
-        return Finding(what, Level.GOOD, "0: the system chooses one at the start")
+        return CheckResult(what, Level.GOOD, "0: the system chooses one at the start")
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
         holder = holder_of(place.root)
         if error.errno == errno.EADDRINUSE and holder is not None and listens(holder, port):
             words = f"{port} is held by the daemon that runs here (process {holder})"
-            return Finding(what, Level.GOOD, words)
-        return Finding(what, Level.WRONG, f"{port} on {host} cannot be taken: {error.strerror}")
-    return Finding(what, Level.GOOD, f"{port} on {host} is free")
+            return CheckResult(what, Level.GOOD, words)
+        return CheckResult(what, Level.WRONG, f"{port} on {host} cannot be taken: {error.strerror}")
+    return CheckResult(what, Level.GOOD, f"{port} on {host} is free")
 
 
 def _ledger(settings: Settings, place: Place) -> tuple[Level, str]:
@@ -171,12 +171,12 @@ def _certificate(files: tuple[str, str, str]) -> tuple[Level, str]:
     return (Level.WARNING if days < SOON_DAYS else Level.GOOD), words
 
 
-def _peers(settings: Settings) -> Iterator[Finding]:
+def _peers(settings: Settings) -> Iterator[CheckResult]:
     within_s = min(WITHIN_S, settings.delivery.timeout_s)
     patient = settings.delivery.model_copy(update={"timeout_s": within_s})
     outgoing = build_outgoing(settings.model_copy(update={"delivery": patient}))
     for peer in ask_all(peers_of(settings), outgoing):
-        yield Finding(peer.name, Level.GOOD if peer.is_good else Level.WRONG, peer.words)
+        yield CheckResult(peer.name, Level.GOOD if peer.is_good else Level.WRONG, peer.words)
 
 
 def _existing(folder: Path) -> Path:

@@ -15,8 +15,7 @@ from daemon.crashpoints import crash_point
 from daemon.errors import Unavailable, system_words
 from daemon.intake.store.quarantine import Quarantine
 from daemon.ledger.retention import OldFiles, Retention
-from daemon.settings import Place
-from daemon.settings import Retention as Terms
+from daemon.settings import Place, RetentionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class Purge:
 
     retention: Retention
     place: Place
-    terms: Terms
+    terms: RetentionSettings
     clock: Chronometer
     _ahead: timedelta | None = field(default=None, init=False)
     """How far the wall clock was ahead of an even one at the last turn."""

@@ -35,7 +35,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Redecisions:
     """All decisions, and whether the ledger's own points give the ledger's own categories."""
 
     decisions: tuple[Decision, ...]
@@ -108,7 +108,7 @@ def _parsed(text: str, known: Points) -> tuple[str, tuple[float, float]]:
     return finding, (low, high)
 
 
-def redecide(readings: Sequence[StoredReading], points: Points) -> Trial:
+def redecide(readings: Sequence[StoredReading], points: Points) -> Redecisions:
     """Decide every reading anew; findings that `points` does not name keep their own."""
     decisions = tuple(
         Decision(
@@ -120,7 +120,7 @@ def redecide(readings: Sequence[StoredReading], points: Points) -> Trial:
         for one in readings
     )
     reproduced = sum(_decided(one.scores, {}) is one.category for one in readings)
-    return Trial(decisions, reproduced)
+    return Redecisions(decisions, reproduced)
 
 
 def _decided(scores: Sequence[FindingScore], points: Points) -> Category:

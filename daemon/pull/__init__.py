@@ -2,7 +2,7 @@
 
 ::
 
-    fetch.py -> criteria.py             which studies are wanted
-         |-> dimse.py (C-FIND, C-MOVE, C-GET), web.py (QIDO-RS, WADO-RS)
+    fetcher.py -> criteria.py           which studies are wanted
+         |-> dimse.py (C-FIND, C-MOVE, C-GET), dicomweb.py (QIDO-RS, WADO-RS)
          `-> night.py                   when to fetch without being asked
 """

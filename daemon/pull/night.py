@@ -9,7 +9,7 @@ from typing import TypeVar
 from daemon.clock import Chronometer
 from daemon.guarded import Said, guarded
 from daemon.pull.criteria import Criteria
-from daemon.pull.fetch import Fetcher
+from daemon.pull.fetcher import Fetcher
 from daemon.settings.peers import Pull
 
 Result = TypeVar("Result")

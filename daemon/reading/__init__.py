@@ -5,6 +5,6 @@ sandbox   opens stored objects in child processes (child); decoded: how an image
 decoding  a stored file -> radiograph, or the reason why not (refused); runs in the child
 device    ONNX Runtime: provider, golden input, pace, and what happens if the device fails
 analysis  what one model does with an image: one network, several, or a chain of them
-read      a job -> study reading; opened: in between
+reader    a job -> study reading; opened: in between
 worker    what becomes of a job; pipeline: of several at once; lack: what reading lacks now
 """

@@ -8,7 +8,7 @@ from daemon.dicom.body_parts import contradicts
 from daemon.dicom.header import Header
 from daemon.records import Origin, Reason
 from daemon.settings import Reading
-from model.chain import ChainManifest
+from model.chain_package import ChainManifest
 from model.package import Manifest
 
 NOBODY = Origin()

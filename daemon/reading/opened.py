@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from daemon.dicom.header import Header
-from daemon.reading.analysis.answer import Prepared
+from daemon.reading.analysis.prediction import Prepared
 from daemon.records import Category, ImageReading, Instance, Job, Reason
 
 

@@ -60,7 +60,7 @@ class _KilledFromOutside(Exception):
 
 
 @dataclass(eq=False)
-class Decoder:
+class DecoderProcess:
     """A child, started when needed and again after it died; for one thread at a time.
 
     `opens` tells those who list processes what it is for.
@@ -222,14 +222,14 @@ class Decoders:
     """Several children: as many images are decoded at once; one more reads headers."""
 
     def __init__(self, settings: Reading, number: int) -> None:
-        self._all = [Decoder(settings) for _ in range(number)]
-        self._free: SimpleQueue[Decoder] = SimpleQueue()
+        self._all = [DecoderProcess(settings) for _ in range(number)]
+        self._free: SimpleQueue[DecoderProcess] = SimpleQueue()
         for one in self._all:
             self._free.put(one)
-        self._for_headers = Decoder(settings, "headers")
+        self._for_headers = DecoderProcess(settings, "headers")
 
     def decode(self, file: Path) -> Decoded:
-        """Decode with the next child that is free; see `Decoder.decode`."""
+        """Decode with the next child that is free; see `DecoderProcess.decode`."""
         decoder = self._free.get()
         try:
             return decoder.decode(file)
@@ -237,7 +237,7 @@ class Decoders:
             self._free.put(decoder)
 
     def describe(self, file: Path, named: Header) -> Header:
-        """Read a header, without waiting for an image; see `Decoder.describe`."""
+        """Read a header, without waiting for an image; see `DecoderProcess.describe`."""
         return self._for_headers.describe(file, named)
 
     def warm_up(self) -> None:

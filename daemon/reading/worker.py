@@ -20,8 +20,8 @@ from daemon.ledger.jobs.queue import Queue
 from daemon.logs import study_key
 from daemon.reading.device.guard import Offline
 from daemon.reading.lack import Lack, Lacking
-from daemon.reading.models import Reads
 from daemon.reading.opened import OpenStudy
+from daemon.reading.readers import Reads
 from daemon.records import HELD, Job, Reason, Reported, StudyReading, Withdrawal
 from daemon.settings import Reading
 from daemon.signals import NOTHING, Signal

@@ -11,12 +11,12 @@ from daemon.records import HELD, StudyReading
 from daemon.results.attempt import LeftOut, attempt, refuse
 from daemon.results.document.instance import Basis
 from daemon.results.document.presentation import presentation_states
-from daemon.results.document.report import build_report
+from daemon.results.document.structured_report import build_report
 from daemon.results.picture.capture import build_captures
 from daemon.results.picture.frame import plain_copy
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 from daemon.results.validate import check_identity
-from daemon.settings import Destination, Report
+from daemon.settings import Destination, ReportSettings
 
 __all__ = ["ResultObject", "build_results"]
 
@@ -28,7 +28,7 @@ _REPORT_CLASSES: dict[str, UID] = {
 
 def build_results(
     reading: StudyReading,
-    report: Report,
+    report: ReportSettings,
     destinations: Sequence[Destination] = (),
     left_out: LeftOut = refuse,
 ) -> list[ResultObject]:
@@ -38,7 +38,7 @@ def build_results(
     ----------
     reading : StudyReading
         Every image with its header.
-    report : Report
+    report : ReportSettings
         The settings that shape results.
     destinations : sequence of Destination
         Where they go: a report of each class that one of them wants; without any, Comprehensive
@@ -60,7 +60,7 @@ def build_results(
         return []
     basis = Basis.of(reading, report)
     results = [
-        attempt(Kind.REPORT, partial(_report, basis, sop_class, names), left_out)
+        attempt(ResultKind.REPORT, partial(_report, basis, sop_class, names), left_out)
         for sop_class, names in wanted_reports(destinations).items()
     ]
     results += build_captures(basis, left_out)

@@ -24,7 +24,7 @@ from daemon.identity import (
 )
 from daemon.records import ImageReading, StudyReading
 from daemon.results.document.uids import uids_of
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 
 _WHAT_THIS_IS = (
     "AI result - not for diagnostic use. The complete report could not be made; this one holds all "
@@ -63,7 +63,7 @@ def last_resort(
     report.ContinuityOfContent = "SEPARATE"
     report.ConceptNameCodeSequence = [_code("126000", "Imaging Measurement Report")]
     report.ContentSequence = [_language(), *_observer(), *map(_text, _sentences(reading))]
-    return ResultObject(Kind.REPORT, report, destinations)
+    return ResultObject(ResultKind.REPORT, report, destinations)
 
 
 def _meta(sop_class: UID, sop_instance_uid: str) -> FileMetaDataset:

@@ -18,9 +18,9 @@ from daemon.results.example import example
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write, write_as_it_is
 from daemon.results.picture.heat import degenerate_maps
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 from daemon.results.validate import InvalidResult
-from daemon.settings import Destination, Report
+from daemon.settings import Destination, ReportSettings
 from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 class Reporter:
     """Makes the results of readings."""
 
-    settings: Report
+    settings: ReportSettings
     destinations: Sequence[Destination]
     outbox: Path
 
@@ -61,11 +61,12 @@ class Reporter:
         happened: list[Signal] = []
         left_out = _left_out(study_key(reading.study_uid), happened)
         objects = (
-            attempt(Kind.REPORT, partial(self._build, reading, left_out, happened), left_out) or []
+            attempt(ResultKind.REPORT, partial(self._build, reading, left_out, happened), left_out)
+            or []
         )
         if withdrawal is not None:
             make = partial(self._note, reading, withdrawal)
-            note = attempt(Kind.WITHDRAWAL, make, left_out)
+            note = attempt(ResultKind.WITHDRAWAL, make, left_out)
             objects = objects if note is None else [note, *objects]
         files = write(objects, self.outbox, reading.study_uid, left_out)
         reported = {file.sop_class_uid for file in files}

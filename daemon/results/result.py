@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydicom import Dataset
 
 
-class Kind(StrEnum):
+class ResultKind(StrEnum):
     """What a result object shows; each kind is a series of its own, in this order."""
 
     REPORT = "report"

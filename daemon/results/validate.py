@@ -28,7 +28,7 @@ from daemon.dicom.header import Header
 from daemon.dicom.values import is_uid
 from daemon.errors import Rejected
 from daemon.identity import is_own_uid
-from daemon.results.document.header import IDENTIFIERS
+from daemon.results.document.inheritance import IDENTIFIERS
 
 _TIMEOUT_S = 120.0
 _OUR_UIDS = ("SOPInstanceUID", "SeriesInstanceUID")

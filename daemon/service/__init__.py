@@ -26,13 +26,14 @@ from daemon.ledger.retention import Retention
 from daemon.ledger.sameness import Sameness
 from daemon.ledger.waits import wait_no_more
 from daemon.operate.bells import Bells
-from daemon.operate.leases import CHECK_INTERVAL_S, LeaseWatch
+from daemon.operate.lease_watch import CHECK_INTERVAL_S, LeaseWatch
 from daemon.operate.neighbours import BEAT_INTERVAL_S, Neighbours
 from daemon.operate.purge import PURGE_INTERVAL_S, Purge, discard_half_results
 from daemon.operate.vigil import INTERVAL_S, Vigil
 from daemon.pull.night import Night
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.sandbox import Decoders
+from daemon.service.couriers import build_sending
 from daemon.service.fetching import build_fetchers
 from daemon.service.fetching import fetching as fetching
 from daemon.service.offline import offline as offline
@@ -42,7 +43,6 @@ from daemon.service.reading import open_package as open_package
 from daemon.service.reading import package_name as package_name
 from daemon.service.reading import recipes_of as recipes_of
 from daemon.service.safekeeping import build_safekeeping
-from daemon.service.sending import build_sending
 from daemon.settings import Place, Settings, resolve
 from daemon.state_lock import StateLock
 

@@ -15,9 +15,9 @@ from daemon.intake.store.incoming import Intake
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.ledger.pulls import Pulls
 from daemon.pull.criteria import Archive
+from daemon.pull.dicomweb import WebArchive
 from daemon.pull.dimse import DimseArchive
-from daemon.pull.fetch import FETCHED, Fetcher
-from daemon.pull.web import WebArchive
+from daemon.pull.fetcher import FETCHED, Fetcher
 from daemon.settings import Place, Settings, resolve
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon import outcome
-from daemon.assembly.route import Route, models_for
+from daemon.assembly.routing import Route, models_for
 from daemon.clock import Chronometer, Clock
 from daemon.errors import Misconfigured
 from daemon.guarded import guarded
@@ -18,9 +18,9 @@ from daemon.ledger.notes import Noted, Notes
 from daemon.reading.analysis.by_view import analysis_of
 from daemon.reading.device.opening import Networks, open_networks
 from daemon.reading.meant import Meant
-from daemon.reading.models import Readers, unknown
 from daemon.reading.pipeline import Pipeline
-from daemon.reading.read import Reader
+from daemon.reading.reader import Reader
+from daemon.reading.readers import Readers, unknown
 from daemon.reading.sandbox import Decoders
 from daemon.reading.signalling import InLedger, Signalling
 from daemon.reading.worker import Reporter as Report
@@ -28,8 +28,8 @@ from daemon.reading.worker import Worker
 from daemon.records import Reported, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
 from daemon.settings import Model, Place, Reading, Settings, resolve
-from daemon.signals import Kind, Signal
-from model.chain import AnyPackage, load
+from daemon.signals import Signal, SignalKind
+from model.chain_package import AnyPackage, load
 from model.package import PackageError
 
 logger = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ def build_reading(
     """
     home = place.home()
     which = f"{home.uid[:6]}-" if settings.ledger.url else ""
-    flags = [one for one in Signal if one.kind is Kind.FLAG]
+    flags = [one for one in Signal if one.kind is SignalKind.FLAG]
     Notes(ledger).forget(flags, which)  # models may have gone since they were set
     name = f"{which}{home.name}-{settings.node.ae_title}"[:_NAME_LENGTH]
     number = _openers(settings.reading)

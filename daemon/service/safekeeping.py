@@ -8,7 +8,7 @@ from daemon.calling.scu import Caller
 from daemon.clock import Chronometer
 from daemon.commitment.answers import answers
 from daemon.commitment.asker import Asker, Hearing
-from daemon.commitment.keeper import Keeper
+from daemon.commitment.keeper import PromiseKeeper
 from daemon.intake.association.requests import AnswerTable
 from daemon.ledger.commitments import Commitments
 from daemon.ledger.ledger import Ledger
@@ -29,7 +29,7 @@ def build_safekeeping(
 ) -> Safekeeping:
     """Build both sides; only destinations of which commitment is wanted are asked."""
     patience, peers = settings.delivery, settings.commitment_peers()
-    keeper = Keeper(Promises(ledger), place.spool, peers, caller, patience, clock)
+    keeper = PromiseKeeper(Promises(ledger), place.spool, peers, caller, patience, clock)
     commitments = Commitments(ledger)
     hearing = Hearing(commitments, patience, clock)
     askers = [

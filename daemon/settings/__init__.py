@@ -52,7 +52,7 @@ class Node(Section):
     state_dir: str = "state"
 
 
-class Receiver(Section):
+class ReceiverSettings(Section):
     """The storage SCP."""
 
     host: str = "0.0.0.0"
@@ -76,7 +76,7 @@ class Receiver(Section):
     tls_authority: str = ""
 
     @model_validator(mode="after")
-    def _tls_is_whole(self) -> "Receiver":
+    def _tls_is_whole(self) -> "ReceiverSettings":
         files = [self.tls_certificate, self.tls_key, self.tls_authority]
         if any(files) and not all(files):
             raise ValueError("tls_certificate, tls_key and tls_authority must be given together")
@@ -151,7 +151,7 @@ class Reading(Section):
         return self
 
 
-class Report(Section):
+class ReportSettings(Section):
     """What the results look like."""
 
     language: Literal["en", "de", "fr", "fi", "es"] = "en"
@@ -160,7 +160,7 @@ class Report(Section):
     first_series_number: int = Field(default=9001, ge=1, le=2**31 - 10)
 
 
-class Delivery(Section):
+class DeliverySettings(Section):
     """How results are sent, and how patiently."""
 
     interval_s: Seconds = 2.0
@@ -172,7 +172,7 @@ class Delivery(Section):
     commitment_retry_s: Wait = 3600.0
 
 
-class Retention(Section):
+class RetentionSettings(Section):
     """How long files stay that are settled everywhere, or were refused; the rest stays anyway."""
 
     inputs_s: Seconds = 30 * 86400.0
@@ -192,16 +192,16 @@ class Settings(Section):
     """The whole file. Relative paths are relative to the file's folder."""
 
     node: Node = Node()
-    receiver: Receiver = Receiver()
+    receiver: ReceiverSettings = ReceiverSettings()
     tls: Tls = Tls()
     ledger: LedgerPlace = LedgerPlace()
     assembly: Assembly = Assembly()
     reading: Reading = Reading()
     models: tuple[Model, ...] = (SHIPPED,)
-    report: Report = Report()
-    delivery: Delivery = Delivery()
+    report: ReportSettings = ReportSettings()
+    delivery: DeliverySettings = DeliverySettings()
     commitment: Commitment = Commitment()
-    retention: Retention = Retention()
+    retention: RetentionSettings = RetentionSettings()
     pull: Pull = Pull()
     sources: tuple[Source, ...] = ()
     destinations: tuple[Destination, ...]
@@ -265,7 +265,7 @@ class Settings(Section):
         shape = "\x1f".join([self.report.model_dump_json(), model.name, *points])
         return hashlib.sha256(shape.encode()).hexdigest()[:16]
 
-    def report_of(self, model: Model) -> Report:
+    def report_of(self, model: Model) -> ReportSettings:
         """Return what a model's results look like: their series have numbers of their own."""
         number = self.report.first_series_number + SERIES_APART * self.models.index(model)
         return self.report.model_copy(update={"first_series_number": number})

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from model.networks.backbone import NODES, Opening, build_backbone
 from model.networks.combiner import Combiner
-from model.networks.grey import make_grey
+from model.networks.grey_stem import make_grey
 from model.networks.metadata import FIELDS, MetadataBranch
 from model.networks.pyramid import PlainLevels, Pyramid, TokenClassifier, Upsampling
 from model.networks.selector import Activation, Selection, keep_all, select

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from model.networks.files import read_torch
-from model.networks.grey import summed
+from model.networks.grey_stem import summed
 
 _BOOKKEEPING = "num_batches_tracked"
 

@@ -11,7 +11,7 @@ from daemon.reading.decoding.film import decode
 from daemon.records import Category, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.headers import header_of
 from tests.support.objects import dx
 from tests.support.opening import reader
@@ -82,7 +82,7 @@ def read(package, folder, source, max_pixels=MOST_PIXELS):  # noqa: F811
     instance = replace(work.instances[0], header=header_of(source))
     work = replace(work, instances=(instance,))
     reading = one.read(work, NOW)
-    results = build_results(reading, Report(presentation_state=True))
+    results = build_results(reading, ReportSettings(presentation_state=True))
     files = write(results, folder / "outbox", reading.study_uid)
     return reading, {one.kind: dcmread(folder / "outbox" / one.file) for one in files}
 

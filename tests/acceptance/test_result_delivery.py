@@ -11,13 +11,13 @@ from pydicom.uid import (
 
 from daemon.calling.scu import Caller
 from daemon.delivery.answer import Verdict
-from daemon.delivery.dimse import StorageUser
+from daemon.delivery.c_store import StorageUser
 from daemon.delivery.recheck import PatientCheck
 from daemon.records import PredecessorObject
 from daemon.results.build import build_results
 from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.results.outbox import write
-from daemon.settings import DimseDestination, Report
+from daemon.settings import DimseDestination, ReportSettings
 from tests.support.objects import dx, save
 from tests.support.peers import running_orthanc
 from tests.support.phantoms import wrist
@@ -47,7 +47,7 @@ def destination(orthanc, **settings):
 
 def all_kinds(source):
     image = image_reading(source, 0.9)
-    results = build_results(study_reading([image]), Report(presentation_state=True))
+    results = build_results(study_reading([image]), ReportSettings(presentation_state=True))
     rejected = [
         PredecessorObject(
             str(one.dataset.SOPClassUID),

@@ -9,7 +9,7 @@ from daemon.dicom.parse import read_header
 from daemon.records import Category, PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.document.withdrawal import Why, rejection_note
-from daemon.settings import DimseDestination, Report
+from daemon.settings import DimseDestination, ReportSettings
 from tests.support.headers import header_of
 from tests.support.objects import Exam, Patient, cr, dx, save
 from tests.support.phantoms import wrist
@@ -19,7 +19,7 @@ from tests.support.tools import run_tool, validation_errors
 
 pytestmark = pytest.mark.acceptance
 PICTURE = wrist("PA", spacing_mm=0.8, fracture=True)
-REPORT = Report(presentation_state=True)
+REPORT = ReportSettings(presentation_state=True)
 DESTINATIONS = [
     DimseDestination(name=form, ae_title="PACS", host="127.0.0.1", port=104, report=form)
     for form in ("comprehensive-3d", "comprehensive")

@@ -11,7 +11,7 @@ from daemon.dicom.parse import read_header
 from daemon.records import HELD, PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.outbox import write
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.objects import Exam, Patient, cr, dx
 from tests.support.phantoms import wrist
 from tests.support.readings import image_reading, study_reading, unread
@@ -24,7 +24,7 @@ MAKERS = {"DX": dx, "CR": cr}
 
 def results_of(image, supersedes=()):
     reading = replace(study_reading([image]), supersedes=tuple(supersedes))
-    return build_results(reading, Report())
+    return build_results(reading, ReportSettings())
 
 
 def assert_valid(results, folder):

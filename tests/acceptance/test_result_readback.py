@@ -14,7 +14,7 @@ from daemon.results.document import codes
 from daemon.results.document.uids import device_uid
 from daemon.results.region import region_of
 from daemon.results.wording import impression
-from daemon.settings import DimseDestination, OperatingPoints, Report
+from daemon.settings import DimseDestination, OperatingPoints, ReportSettings
 from model.findings import FINDINGS
 from tests.support.objects import Exam, dx, save
 from tests.support.phantoms import wrist
@@ -42,7 +42,7 @@ def read(request, tmp_path):
     ]
     reading = replace(study_reading(images), site_points=(POINTS,))
     site = SITE.model_copy(update={"report": request.param})
-    report = build_results(reading, Report(), [site])[0]
+    report = build_results(reading, ReportSettings(), [site])[0]
     file = save(report.dataset, tmp_path / "report.dcm")
     return reading, dict(zip(reading.images, sources, strict=True)), file
 

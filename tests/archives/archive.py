@@ -10,8 +10,8 @@ from typing import Self
 
 from daemon.intake.association.associate import (
     Answered,
+    AssociationRequest,
     Result,
-    Wanted,
     read_request,
     write_acceptance,
 )
@@ -55,7 +55,7 @@ class Conversation:
 
     def __init__(self, connection: socket.socket, archive: "HostileArchive") -> None:
         self.socket, self.archive = connection, archive
-        self.wanted: Wanted | None = None
+        self.wanted: AssociationRequest | None = None
 
     def send(self, *data: bytes) -> None:
         try:
@@ -77,7 +77,7 @@ class Conversation:
         kind, length = HEADER.unpack(header := self._exactly(HEADER.size))
         return kind, header + self._exactly(length)
 
-    def asked(self) -> Wanted:
+    def asked(self) -> AssociationRequest:
         """Read the association request."""
         _kind, data = self.pdu()
         self.wanted = read_request(data)

@@ -32,7 +32,7 @@ from rich.table import Table
 from daemon import service
 from daemon.clock import utc_now
 from daemon.ledger.overview import backlog
-from daemon.reading.sandbox import Decoder
+from daemon.reading.sandbox import DecoderProcess
 from daemon.records import Arrival
 from daemon.settings import load
 from model.pixels import prepare
@@ -177,7 +177,7 @@ def _uid(keyword: str, number: int) -> str:
 def _bare(site: service.Service) -> float:
     """Images a second of the guarded session alone, one image of the backlog in each call."""
     reader = site.pipeline.worker.reader
-    decoder = Decoder(site.settings.reading)
+    decoder = DecoderProcess(site.settings.reading)
     film = decoder.decode(next(site.place.spool.glob("*.dcm")))
     decoder.close()
     tensor = prepare(film.radiograph, reader.package.manifest.pixels)[0][None]

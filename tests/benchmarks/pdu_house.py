@@ -16,8 +16,7 @@ from daemon.clock import Chronometer, utc_now
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
 from daemon.service.safekeeping import build_safekeeping
-from daemon.settings import DimseDestination, Node, Place, Settings
-from daemon.settings import Receiver as Limits
+from daemon.settings import DimseDestination, Node, Place, ReceiverSettings, Settings
 from daemon.settings.peers import Commitment, CommitmentPeer
 from tests.support.overheard import CALLED, CALLING
 
@@ -42,7 +41,7 @@ def receiving(folder: Path) -> Iterator[House]:
     peer = CommitmentPeer(ae_title=CALLING, host="127.0.0.1", port=1)
     settings = Settings(
         node=Node(ae_title=CALLED),
-        receiver=Limits(host="127.0.0.1", port=0, min_free_bytes=0, warn_free_bytes=0),
+        receiver=ReceiverSettings(host="127.0.0.1", port=0, min_free_bytes=0, warn_free_bytes=0),
         commitment=Commitment(peers=(peer,)),
         destinations=(DimseDestination(name="none", ae_title="NONE", host="127.0.0.1", port=1),),
     )

@@ -11,8 +11,7 @@ from pathlib import Path
 from daemon.clock import utc_now
 from daemon.intake.receive import Receiver
 from daemon.ledger.ledger import Ledger
-from daemon.settings import DimseDestination, Node, Place, Settings
-from daemon.settings import Receiver as Limits
+from daemon.settings import DimseDestination, Node, Place, ReceiverSettings, Settings
 from tests.support.peers import listens, running_orthanc, running_storescp
 from tests.support.tools import free_port, wait_until
 
@@ -103,7 +102,9 @@ def wristd(folder: Path, processes: int, **options: object) -> Iterator[Measured
     """Run ours; options go into [receiver]."""
     place = Place(root=folder / f"wristd-{processes}")
     place.create()
-    limits = Limits(host="127.0.0.1", port=0, processes=processes, warn_free_bytes=0, **options)
+    limits = ReceiverSettings(
+        host="127.0.0.1", port=0, processes=processes, warn_free_bytes=0, **options
+    )
     destination = DimseDestination(name="none", ae_title="NONE", host="127.0.0.1", port=1)
     settings = Settings(node=Node(), receiver=limits, destinations=(destination,))
     ledger = Ledger(place.ledger)

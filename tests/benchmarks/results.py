@@ -27,13 +27,13 @@ from daemon.reading.device.sessions import Session
 from daemon.records import StudyReading
 from daemon.results.build import build_results
 from daemon.results.document.instance import Basis
-from daemon.results.document.report import build_report
+from daemon.results.document.structured_report import build_report
 from daemon.results.outbox import write
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.frame import Framed, plain_copy
 from daemon.results.picture.heat import heat_map
 from daemon.results.picture.summary import summary
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from model.package import load_package
 from model.pixels import prepare
 from tests.support.node import PACKAGE
@@ -73,13 +73,13 @@ def measure(results: int, spacing_mm: float) -> dict[str, Any]:
     source = dx(wrist("PA", spacing_mm=spacing_mm, fracture=True))
     image = image_reading(source, 0.91)
     reading = study_reading([image])
-    built = build_results(reading, Report(presentation_state=True))
+    built = build_results(reading, ReportSettings(presentation_state=True))
     with tempfile.TemporaryDirectory() as folder:
         steps = _steps(reading, source)
         steps["check and write"] = lambda: write(built, Path(folder), reading.study_uid)
         memory = {name: _memory_mib(step) for name, step in steps.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
-        each = len(build_results(reading, Report()))
+        each = len(build_results(reading, ReportSettings()))
         for _ in range(results // each):
             for name, step in steps.items():
                 start = time.perf_counter()
@@ -105,7 +105,7 @@ def measure(results: int, spacing_mm: float) -> dict[str, Any]:
 def _steps(reading: StudyReading, source: FileDataset) -> dict[str, Callable[[], object]]:
     """Return what is timed: reading the image first, then each object, then all of them."""
     [image] = reading.images
-    basis = Basis.of(reading, Report())
+    basis = Basis.of(reading, ReportSettings())
     package = load_package(PACKAGE)
     session = Session(package, "cpu", 0)
     radiograph = radiograph_of(source)
@@ -129,7 +129,7 @@ def _drawn(picture: Framed | None) -> object:
 def build_anew(reading: StudyReading) -> object:
     """Build all objects as for a study that was not seen before: nothing is kept from the last."""
     plain_copy.cache_clear()
-    return build_results(reading, Report())
+    return build_results(reading, ReportSettings())
 
 
 def _size(dataset: Dataset) -> int:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from daemon.errors import Unavailable
-from daemon.ledger.alerts import standing_alerts
+from daemon.ledger.standing_alerts import standing_alerts
 from tests.chaos.plant import RECOVERS_WITHIN_S, plant
 from tests.chaos.test_disk import small_disk
 from tests.support.postgres import binaries, postgres_server

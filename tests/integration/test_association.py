@@ -11,7 +11,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 from daemon.calling.outgoing import build_outgoing
 from daemon.clock import Chronometer
 from daemon.intake.association.command import Field, read_command
-from daemon.intake.association.requests import Answer
+from daemon.intake.association.requests import Response
 from daemon.ledger.ledger import Ledger
 from daemon.service.safekeeping import build_safekeeping
 from daemon.settings import Place, Settings
@@ -230,7 +230,7 @@ def test_answers_keep_to_the_length_that_the_peer_takes(tmp_path):
 
     def answerer(request):
         asked.append(request)
-        return Answer(data_set=bytes(50_000))
+        return Response(data_set=bytes(50_000))
 
     with House(tmp_path, LIMITS, answers={(Field.N_ACTION, uid): answerer}) as house:
         peer = Peer(house.receiver.port)
@@ -258,7 +258,7 @@ def test_answers_keep_to_the_length_that_the_peer_takes(tmp_path):
 
 def test_the_scp_role_is_granted_to_a_peer_that_reports_commitments(tmp_path):
     uid = str(StorageCommitmentPushModel)
-    with House(tmp_path, answers={(Field.N_EVENT_REPORT, uid): lambda _: Answer()}) as house:
+    with House(tmp_path, answers={(Field.N_EVENT_REPORT, uid): lambda _: Response()}) as house:
         ae = AE("MODALITY")
         association = ae.associate(
             "127.0.0.1",

@@ -21,12 +21,12 @@ from daemon.ledger.ledger import Ledger
 from daemon.reading.analysis.by_view import analysis_of
 from daemon.reading.device.opening import open_networks
 from daemon.reading.meant import Meant
-from daemon.reading.read import Reader
+from daemon.reading.reader import Reader
 from daemon.reading.signalling import InLedger
 from daemon.records import Category, Instance, Job, Note, Reason
 from daemon.results.region import evidence_on_source, region_of
 from daemon.settings import Reading
-from model.chain import write_chain
+from model.chain_package import write_chain
 from model.package import MANIFEST_FILE
 from tests.support.chains import CROP, NOTCH_MM, Phantom, classifier, described, localiser
 from tests.support.fakes import Archive

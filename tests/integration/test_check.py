@@ -14,7 +14,7 @@ from pynetdicom.sop_class import Verification
 
 from daemon.ledger.ledger import Ledger
 from daemon.operate.check import check_all
-from daemon.operate.peers import Peer, ask_all
+from daemon.operate.echo import Peer, ask_all
 from daemon.settings import DimseDestination, StowDestination, load
 from tests.support.certificates import authority, signed
 from tests.support.node import fast_settings, running_daemon, settings_text

@@ -18,7 +18,7 @@ from daemon.clock import Chronometer
 from daemon.delivery.courier import Courier
 from daemon.guarded import guarded
 from daemon.ledger.jobs.decisions import Decisions
-from daemon.settings import Delivery as Patience
+from daemon.settings import DeliverySettings
 from tests.archives.archive import HostileArchive, stores
 from tests.archives.behaviours import BEHAVIOURS, EXPECTED, PENDING
 from tests.support.objects import dx, save
@@ -26,7 +26,7 @@ from tests.support.office import START, STUDY, Office, calling
 from tests.support.processes import status
 from tests.support.tools import wait_until
 
-QUICK = Patience(first_delay_s=0.2, max_delay_s=0.5, timeout_s=1.0, give_up_after_s=1e6)
+QUICK = DeliverySettings(first_delay_s=0.2, max_delay_s=0.5, timeout_s=1.0, give_up_after_s=1e6)
 LARGE = 4 * 1024 * 1024
 GETS_LARGE = ("good", "stops-reading", "reads-a-byte-at-a-time", "closes-in-mid-object")
 GRACE_S, STOP_WITHIN_S = 0.5, 10.0

@@ -73,7 +73,7 @@ import socket, threading
 from daemon import logs
 from daemon.intake.association.connections import Connections
 from daemon.intake.association.listener import Listener
-from daemon.settings import Receiver
+from daemon.settings import ReceiverSettings
 
 
 class Broken(socket.socket):
@@ -85,7 +85,7 @@ logs.configure("INFO", "text")
 listening = Broken()
 listening.bind(("127.0.0.1", 0))
 listening.listen()
-Listener(listening, Connections(1, 1, 1), None, None, Receiver()).start()
+Listener(listening, Connections(1, 1, 1), None, None, ReceiverSettings()).start()
 socket.create_connection(listening.getsockname())
 threading.Event().wait(30)
 """

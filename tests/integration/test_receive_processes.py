@@ -14,8 +14,8 @@ from pynetdicom.sop_class import Verification
 from daemon.assembly.sweep import Sweep
 from daemon.calling.scu import Caller
 from daemon.clock import utc_now
-from daemon.commitment.association import asking
-from daemon.commitment.report import Request, request_data
+from daemon.commitment.dimse_n import asking
+from daemon.commitment.transaction import CommitmentRequest, request_data
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.promises import Promises
 from daemon.settings import Assembly
@@ -73,7 +73,7 @@ def test_a_child_notes_who_asks_for_storage_commitment(tmp_path):
         wait_until(lambda: len(children()) == 1, "the child")
         node = PACS.model_copy(update={"ae_title": "WRISTD", "port": house.receiver.port})
         with asking(Caller(PACS.ae_title, 10.0), node, lambda *_report: None) as ask:
-            assert ask(request_data(Request("1.2.3", {"1.2.3.4": "1.2.3.5"}))) == 0x0000
+            assert ask(request_data(CommitmentRequest("1.2.3", {"1.2.3.4": "1.2.3.5"}))) == 0x0000
         [noted] = Promises(house.ledger).due(utc_now() + timedelta(days=1))
     assert (noted.calling_ae, noted.transaction_uid) == ("PACS", "1.2.3")
 

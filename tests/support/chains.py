@@ -15,9 +15,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from model.composition import centres_of_mass
 from model.landmarks import LandmarkManifest
 from model.package import FindingSpec, Golden, Manifest, golden_input, hash_file, write_package
-from model.pipeline import centres_of_mass
 from model.pixels import CONTRACT_VERSION, PixelProfile
 from model.verified import write_verified
 

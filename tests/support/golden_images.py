@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.results.build import build_results
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import bump, image_reading, study_reading
@@ -24,7 +24,7 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
     pa = dx(wrist("PA", spacing_mm=SPACING_MM, fracture=True))
     lateral = dx(wrist("LAT", spacing_mm=SPACING_MM), "LAT", number=2)
     images = [image_reading(pa, 0.913, bump(0.6, 0.5)), image_reading(lateral, 0.5)]
-    results = build_results(study_reading(images), Report())
+    results = build_results(study_reading(images), ReportSettings())
     shown = [one for one in results if "PixelData" in one.dataset]
     return {
         f"{one.kind.replace(' ', '-')}-{one.dataset.InstanceNumber}.png": one.dataset.pixel_array

@@ -24,12 +24,14 @@ from daemon.records import (
     ResultFile,
     StudyReading,
 )
-from daemon.settings import Delivery as Patience
+from daemon.settings import DeliverySettings
 from tests.support.fakes import FrozenClock
 from tests.support.objects import dx, save
 
 STUDY = "1.2.3"
-PATIENCE = Patience(first_delay_s=10.0, max_delay_s=60.0, give_up_after_s=86400.0, timeout_s=5.0)
+PATIENCE = DeliverySettings(
+    first_delay_s=10.0, max_delay_s=60.0, give_up_after_s=86400.0, timeout_s=5.0
+)
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 

@@ -10,7 +10,7 @@ from daemon.reading.decoded import Decoded
 from daemon.reading.decoding.film import decode
 from daemon.reading.device.outputs import Network
 from daemon.reading.meant import Meant
-from daemon.reading.read import Reader
+from daemon.reading.reader import Reader
 from daemon.settings import Reading
 from model.package import ModelPackage
 

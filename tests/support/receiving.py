@@ -14,13 +14,14 @@ from daemon.errors import Unavailable
 from daemon.intake.receive import Receiver
 from daemon.intake.store.admit import Offer
 from daemon.ledger.ledger import Ledger
-from daemon.settings import DimseDestination, Node, Place, Settings
-from daemon.settings import Receiver as Limits
+from daemon.settings import DimseDestination, Node, Place, ReceiverSettings, Settings
 from tests.support.fakes import FrozenClock, Modality
 
 PACS = DimseDestination(name="pacs", ae_title="PACS", host="127.0.0.1", port=1)
 CALLERS = ("MODALITY", "STORESCU")
-LIMITS = Limits(host="127.0.0.1", port=0, warn_free_bytes=0, min_free_bytes=0, callers=CALLERS)
+LIMITS = ReceiverSettings(
+    host="127.0.0.1", port=0, warn_free_bytes=0, min_free_bytes=0, callers=CALLERS
+)
 PICTURE = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.measures import (
     PACKAGES,
     ROOT,
+    House,
     arrows,
     broad_excepts,
     circling,
@@ -21,6 +22,8 @@ from tests.measures import (
 )
 
 COMPLEXITY = 10
+NAMED_ONCE = ("daemon", "model", "export")
+"""Packages that share no name of a module or of a class, among themselves or with each other."""
 MODULES_OF_A_FOLDER = 20
 BRANCHES = """
 def f(x):
@@ -58,6 +61,11 @@ def drawn(tmp_path):
 
 def test_no_module_imports_itself_by_way_of_others(present):
     assert circling(present) == []
+
+
+def test_no_module_and_no_class_has_the_name_of_another(present):
+    of_them = House({one.name: one for package in NAMED_ONCE for one in present.of(package)})
+    assert (modules_twice(of_them), classes_twice(of_them)) == ([], [])
 
 
 def test_no_function_forks_too_often(present):

@@ -3,6 +3,6 @@
 ::
 
     listener.py -> association.py -> conversation.py
-      connections, tls, wire          pdu, command, requests
+      connections, handshake, wire    pdu, command, requests
                     associate.py, negotiate.py, contexts.py    what is asked, and what is accepted
 """

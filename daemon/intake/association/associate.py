@@ -31,7 +31,7 @@ class Unintelligible(Rejected):
     """The bytes are no association request."""
 
 
-class Kind(IntEnum):
+class ItemType(IntEnum):
     """Types of the items that we read or write."""
 
     APPLICATION_CONTEXT = 0x10
@@ -64,7 +64,7 @@ class Proposed:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AssociationRequest:
     """An association request; `echoed` is called and calling AE title, and 32 bytes, as sent."""
 
     protocol_version: int
@@ -95,7 +95,7 @@ class Answered:
     transfer_syntax: str
 
 
-def read_request(pdu: bytes) -> Wanted:
+def read_request(pdu: bytes) -> AssociationRequest:
     """Read an A-ASSOCIATE-RQ, header included.
 
     Raises
@@ -111,17 +111,17 @@ def read_request(pdu: bytes) -> Wanted:
     application_context, user = "", memoryview(b"")
     contexts: dict[int, Proposed] = {}
     for kind, value in _items(body[_FIXED.size :]):
-        if kind == Kind.APPLICATION_CONTEXT:
+        if kind == ItemType.APPLICATION_CONTEXT:
             application_context = _uid(value)
-        elif kind == Kind.PROPOSED_CONTEXT:
+        elif kind == ItemType.PROPOSED_CONTEXT:
             proposed = _proposed(value)
             contexts.setdefault(proposed.context_id, proposed)
-        elif kind == Kind.USER_INFORMATION:
+        elif kind == ItemType.USER_INFORMATION:
             user = value
     if not contexts:
         raise Unintelligible("association request has no presentation contexts")
     max_pdu, roles = _user_information(user)
-    return Wanted(
+    return AssociationRequest(
         protocol_version=version,
         echoed=(echoed[0], echoed[1], echoed[2]),
         application_context=application_context,
@@ -132,13 +132,13 @@ def read_request(pdu: bytes) -> Wanted:
 
 
 def write_acceptance(
-    wanted: Wanted, answers: Sequence[Answered], max_pdu: int, roles: Roles
+    wanted: AssociationRequest, answers: Sequence[Answered], max_pdu: int, roles: Roles
 ) -> bytes:
     """Return the A-ASSOCIATE-AC.
 
     Parameters
     ----------
-    wanted : Wanted
+    wanted : AssociationRequest
     answers : sequence of Answered
         One for each context, in the order of the request.
     max_pdu : int
@@ -147,17 +147,17 @@ def write_acceptance(
         Those that we agree to.
     """
     user = [
-        _item(Kind.MAXIMUM_LENGTH, _MAXIMUM.pack(max_pdu)),
-        _item(Kind.IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS_UID.encode()),
+        _item(ItemType.MAXIMUM_LENGTH, _MAXIMUM.pack(max_pdu)),
+        _item(ItemType.IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS_UID.encode()),
         *(_role(sop_class, *both) for sop_class, both in roles.items()),
-        _item(Kind.IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION_NAME.encode()),
+        _item(ItemType.IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION_NAME.encode()),
     ]
     body = b"".join(
         (
             _FIXED.pack(1, *wanted.echoed),
-            _item(Kind.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode()),
+            _item(ItemType.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode()),
             *map(_answered, answers),
-            _item(Kind.USER_INFORMATION, b"".join(user)),
+            _item(ItemType.USER_INFORMATION, b"".join(user)),
         )
     )
     return HEADER.pack(PduType.ASSOCIATE_AC, len(body)) + body
@@ -183,9 +183,9 @@ def _proposed(value: memoryview) -> Proposed:
         raise Unintelligible("presentation context is truncated")
     abstract, syntaxes = "", []
     for kind, inner in _items(value[_CONTEXT_START:]):
-        if kind == Kind.ABSTRACT_SYNTAX:
+        if kind == ItemType.ABSTRACT_SYNTAX:
             abstract = _uid(inner)
-        elif kind == Kind.TRANSFER_SYNTAX and len(inner):
+        elif kind == ItemType.TRANSFER_SYNTAX and len(inner):
             syntaxes.append(_uid(inner))
     return Proposed(value[0], abstract, tuple(syntaxes))
 
@@ -194,9 +194,9 @@ def _user_information(value: memoryview) -> tuple[int, Roles]:
     """Return the longest PDU and the roles; a sub-item that cannot be read says nothing."""
     max_pdu, roles = 0, {}
     for kind, inner in _items(value):
-        if kind == Kind.MAXIMUM_LENGTH and len(inner) == _MAXIMUM.size:
+        if kind == ItemType.MAXIMUM_LENGTH and len(inner) == _MAXIMUM.size:
             [max_pdu] = _MAXIMUM.unpack(inner)
-        elif kind == Kind.ROLE_SELECTION and len(inner) > _UID_LENGTH.size:
+        elif kind == ItemType.ROLE_SELECTION and len(inner) > _UID_LENGTH.size:
             [length] = _UID_LENGTH.unpack_from(inner)
             both = inner[_UID_LENGTH.size + length :]
             if len(both) == 2:  # noqa: PLR2004 - a byte for each role
@@ -205,16 +205,18 @@ def _user_information(value: memoryview) -> tuple[int, Roles]:
 
 
 def _answered(one: Answered) -> bytes:
-    syntax = _item(Kind.TRANSFER_SYNTAX, one.transfer_syntax.encode("latin-1"))
-    return _item(Kind.ANSWERED_CONTEXT, bytes((one.context_id, 0, one.result, 0)) + syntax)
+    syntax = _item(ItemType.TRANSFER_SYNTAX, one.transfer_syntax.encode("latin-1"))
+    return _item(ItemType.ANSWERED_CONTEXT, bytes((one.context_id, 0, one.result, 0)) + syntax)
 
 
 def _role(sop_class: str, as_scu: bool, as_scp: bool) -> bytes:
     uid = sop_class.encode("latin-1")
-    return _item(Kind.ROLE_SELECTION, _UID_LENGTH.pack(len(uid)) + uid + bytes((as_scu, as_scp)))
+    return _item(
+        ItemType.ROLE_SELECTION, _UID_LENGTH.pack(len(uid)) + uid + bytes((as_scu, as_scp))
+    )
 
 
-def _item(kind: Kind, value: bytes) -> bytes:
+def _item(kind: ItemType, value: bytes) -> bytes:
     return _ITEM.pack(kind, len(value)) + value
 
 

@@ -7,7 +7,12 @@ import logging
 from time import monotonic
 
 from daemon.intake.association.conversation import Conversation, House
-from daemon.intake.association.negotiate import MAX_REQUEST_BYTES, Accepted, Refusal, Unintelligible
+from daemon.intake.association.negotiate import (
+    MAX_REQUEST_BYTES,
+    Accepted,
+    Declined,
+    Unintelligible,
+)
 from daemon.intake.association.pdu import (
     HEADER,
     RELEASE_REPLY,
@@ -80,7 +85,7 @@ class Association:
             decision = self._house.negotiator.negotiate(bytes(header + body))
         except Unintelligible as error:
             raise Violation(AbortReason.INVALID_PARAMETER, str(error)) from error
-        if isinstance(decision, Refusal):
+        if isinstance(decision, Declined):
             self._calling_ae = decision.calling_ae
             self._reject(decision.rejection, Signal.REJECTED_ASSOCIATIONS, decision.why)
             return None

@@ -26,12 +26,12 @@ from daemon.intake.association.pdu import (
     Violation,
     message,
 )
-from daemon.intake.association.requests import Answer, AnswerTable, Request, answer
+from daemon.intake.association.requests import AnswerTable, Request, Response, answer
 from daemon.intake.association.wire import TooSlow, Wire
 from daemon.intake.sending import Sending
 from daemon.intake.store.admit import ANALYSED_SOP_CLASSES, Announced, Refusal, Refused
 from daemon.intake.store.incoming import Incoming, Intake
-from daemon.settings import Receiver as Limits
+from daemon.settings import ReceiverSettings
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 class House:
     """What every association of a receiver shares."""
 
-    limits: Limits
+    limits: ReceiverSettings
     intake: Intake
     negotiator: Negotiator
     answers: AnswerTable
@@ -185,20 +185,20 @@ class Conversation:
                 message(current.context_id, command, reply.data_set, self._accepted.max_pdu)
             )
 
-    def _put_off(self, current: _Message) -> Answer:
+    def _put_off(self, current: _Message) -> Response:
         self._house.intake.counts.add(Refusal.STOPPING.value)
         if current.incoming is not None:
             current.incoming.abandon()
-        return Answer(Status.OUT_OF_RESOURCES, "this node is stopping")
+        return Response(Status.OUT_OF_RESOURCES, "this node is stopping")
 
-    def _answer(self, current: _Message) -> Answer | None:
+    def _answer(self, current: _Message) -> Response | None:
         """Answer a whole message; C-CANCEL alone gets none (PS3.7 9.3.2.3)."""
         command = current.command
         try:
             if current.incoming is not None:
                 return self._store(current.incoming)
             if command.field == Field.C_STORE:
-                return Answer(
+                return Response(
                     Status.SOP_CLASS_NOT_SUPPORTED, "SOP class or context is not for storage"
                 )
             if command.field == Field.C_CANCEL:
@@ -214,9 +214,9 @@ class Conversation:
             return answer(request, self._house.answers)
         except Exception:  # a defect of ours costs this request, not the association
             logger.exception("request failed", extra={"peer": self._accepted.origin.calling_ae})
-            return Answer(Status.PROCESSING_FAILURE, "this node failed")
+            return Response(Status.PROCESSING_FAILURE, "this node failed")
 
-    def _store(self, incoming: Incoming) -> Answer:
+    def _store(self, incoming: Incoming) -> Response:
         try:
             incoming.finish()
         except Refused as refused:
@@ -226,8 +226,8 @@ class Conversation:
                 refused,
                 extra={"peer": self._accepted.origin.calling_ae, "status": hex(refused.status)},
             )
-            return Answer(refused.status, str(refused))
-        return Answer(Status.SUCCESS)
+            return Response(refused.status, str(refused))
+        return Response(Status.SUCCESS)
 
 
 def _are_storage(command: Command, context: Context) -> bool:

@@ -17,7 +17,7 @@ from daemon.intake.association.lobby import Guest, Lobby, length_of_hello, lengt
 from daemon.intake.association.wire import Wire
 from daemon.intake.store.counts import Counts
 from daemon.logs import ANY_HOST, peer_host
-from daemon.settings import Receiver as Limits
+from daemon.settings import ReceiverSettings
 from daemon.signals import Signal
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Listener:
     counts : Counts
     serve : callable
         Unavailable of it means that the peer failed to come under TLS.
-    limits : Limits
+    limits : ReceiverSettings
         How long a peer may take for its first message, and for what we send.
     """
 
@@ -68,7 +68,7 @@ class Listener:
         connections: Connections,
         counts: Counts,
         serve: Serve,
-        limits: Limits,
+        limits: ReceiverSettings,
     ) -> None:
         self._listening = listening
         self._connections = connections

@@ -13,10 +13,10 @@ from pydicom.uid import UID
 from daemon.intake.association.associate import (
     APPLICATION_CONTEXT,
     Answered,
+    AssociationRequest,
     Proposed,
     Result,
     Unintelligible,
-    Wanted,
     read_request,
     write_acceptance,
 )
@@ -24,7 +24,7 @@ from daemon.intake.association.contexts import Supported
 from daemon.intake.association.pdu import Rejection
 from daemon.records import Origin
 
-__all__ = ["MAX_REQUEST_BYTES", "Accepted", "Context", "Negotiator", "Refusal", "Unintelligible"]
+__all__ = ["MAX_REQUEST_BYTES", "Accepted", "Context", "Declined", "Negotiator", "Unintelligible"]
 
 MAX_REQUEST_BYTES = 512 * 1024
 """128 contexts with all 48 transfer syntaxes of the standard need a third of this."""
@@ -55,7 +55,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Declined:
     """An association that is not wanted."""
 
     rejection: Rejection
@@ -92,7 +92,7 @@ class Negotiator:
         self._max_pdu_bytes = max_pdu_bytes
         self._remembered = lru_cache(_REMEMBERED)(self._negotiate)
 
-    def negotiate(self, request: bytes) -> Accepted | Refusal:
+    def negotiate(self, request: bytes) -> Accepted | Declined:
         """Answer an A-ASSOCIATE-RQ.
 
         Raises
@@ -104,13 +104,13 @@ class Negotiator:
             return self._negotiate(request)
         return self._remembered(request)
 
-    def _negotiate(self, request: bytes) -> Accepted | Refusal:
+    def _negotiate(self, request: bytes) -> Accepted | Declined:
         wanted = read_request(request)
         calling = wanted.calling_ae
         objection = self._objection(wanted)
         if objection is not None:
             rejection, why = objection
-            return Refusal(rejection, calling, why)
+            return Declined(rejection, calling, why)
         answers = [self._answer(one) for one in wanted.contexts]
         roles = {
             sop_class: both
@@ -128,7 +128,7 @@ class Negotiator:
             origin=Origin(calling, self._titles[wanted.called_ae.casefold()]),
         )
 
-    def _objection(self, wanted: Wanted) -> tuple[Rejection, str] | None:
+    def _objection(self, wanted: AssociationRequest) -> tuple[Rejection, str] | None:
         if not wanted.protocol_version & _VERSION_1:
             return Rejection.PROTOCOL_VERSION, "protocol version is not 1"
         if wanted.application_context != APPLICATION_CONTEXT:

@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What to answer; the rest of the command set follows from the request."""
 
     status: int = Status.SUCCESS
@@ -42,21 +42,21 @@ class Answer:
     """Encoded in the transfer syntax of the request; empty sends none."""
 
 
-Answerer = Callable[[Request], Answer]
+Answerer = Callable[[Request], Response]
 """Called in the thread of the association; an exception is answered with 0110."""
 AnswerTable = Mapping[tuple[int, str], Answerer]
 """By Command Field and SOP Class UID."""
 
 
-def echo(_request: Request) -> Answer:
+def echo(_request: Request) -> Response:
     """Answer C-ECHO (PS3.4 A)."""
-    return Answer()
+    return Response()
 
 
 VERIFICATION: AnswerTable = {(Field.C_ECHO, str(Verification)): echo}
 
 
-def answer(request: Request, table: AnswerTable) -> Answer:
+def answer(request: Request, table: AnswerTable) -> Response:
     """Answer a request from the table (PS3.7 C.5 where it has no entry)."""
     command = request.command
     if command.field == Field.C_ECHO:
@@ -65,4 +65,4 @@ def answer(request: Request, table: AnswerTable) -> Answer:
     if answerer is not None and request.abstract_syntax == command.sop_class_uid:
         return answerer(request)
     known = any(field == command.field for field, _sop_class in table)
-    return Answer(Status.SOP_CLASS_NOT_SUPPORTED if known else Status.UNRECOGNISED_OPERATION)
+    return Response(Status.SOP_CLASS_NOT_SUPPORTED if known else Status.UNRECOGNISED_OPERATION)

@@ -11,7 +11,7 @@ import struct
 from time import monotonic
 
 from daemon.errors import Unavailable
-from daemon.intake.association.tls import shake_hands, wrapped
+from daemon.intake.association.handshake import shake_hands, wrapped
 
 LINGER_S = 1.0
 """How long a peer has to take our last words before the connection is closed."""

@@ -26,7 +26,7 @@ from daemon.intake.store.counts import Counts
 from daemon.intake.store.disk import Watermarks
 from daemon.intake.store.part10 import file_start, offer_of
 from daemon.intake.store.quarantine import Quarantine
-from daemon.intake.store.spool import Part, Spool, Stored, digest_of, is_whole, orphans
+from daemon.intake.store.spool import PartFile, Spool, Stored, digest_of, is_whole, orphans
 from daemon.ledger.notes import Noted, Notes
 from daemon.logs import study_key
 from daemon.records import Arrival, Origin, Receipt
@@ -127,7 +127,7 @@ class Incoming:
         self._origin = origin
         self._ignored = glance(announced)
         self._refused: Refused | None = None
-        self._part: Part | None = None
+        self._part: PartFile | None = None
         self._start = 0
         self.study_uid: str | None = None
         """Whose it is, once it is whole and was judged."""
@@ -211,7 +211,7 @@ class Incoming:
             )
         return receipt
 
-    def _judge(self, part: Part) -> Admitted | Ignored:
+    def _judge(self, part: PartFile) -> Admitted | Ignored:
         announced = self._announced
         try:
             data_set = part.content()[self._start :]
@@ -225,7 +225,7 @@ class Incoming:
         )
         return admit(offer, self._intake.max_object_bytes)
 
-    def _keep(self, part: Part) -> Stored:
+    def _keep(self, part: PartFile) -> Stored:
         try:
             return self._intake.spool.keep(part)
         except OSError as error:

@@ -12,7 +12,7 @@ from threading import Lock
 
 from daemon.durable import sync_folder
 from daemon.errors import system_words
-from daemon.intake.store.spool import FILE, Part
+from daemon.intake.store.spool import FILE, PartFile
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Quarantine:
     _room: int = field(default=0, init=False)
     """Bytes that may be written before the folder is looked at again."""
 
-    def keep(self, refused: Part, digest: str) -> None:
+    def keep(self, refused: PartFile, digest: str) -> None:
         """Keep a refused object, in place of older ones; the same bytes are kept once.
 
         A failing disk only costs the copy: the sender has been told that the object was refused.

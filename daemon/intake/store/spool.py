@@ -48,7 +48,7 @@ class Stored:
     size: int
 
 
-class Part:
+class PartFile:
     """A file that is being written and hashed; `discard` ends it, kept under a name or not.
 
     Raises
@@ -118,7 +118,7 @@ class Spool:
         """Return what the daemon's user may still write on this disk."""
         return shutil.disk_usage(self.folder).free
 
-    def begin(self) -> Part:
+    def begin(self) -> PartFile:
         """Begin a file.
 
         Raises
@@ -126,9 +126,9 @@ class Spool:
         OSError
             The disk does not take it.
         """
-        return Part(self.folder / f"{os.getpid()}-{next(self._numbers)}{PART}")
+        return PartFile(self.folder / f"{os.getpid()}-{next(self._numbers)}{PART}")
 
-    def keep(self, part: Part) -> Stored:
+    def keep(self, part: PartFile) -> Stored:
         """Give a part its final name; the bytes are durable when this returns.
 
         The name is given first and made durable with `sync_names`: on most file systems the sync

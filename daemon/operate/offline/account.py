@@ -14,7 +14,7 @@ from daemon.dicom.header import Side
 from daemon.dicom.views import View
 from daemon.identity import VERSION
 from daemon.logs import study_key
-from daemon.operate.offline.files import Fate, Judged
+from daemon.operate.offline.admission import Fate, Judged
 from daemon.reasons import Category, Note, Reason, worst
 from daemon.records import FindingScore, ImageReading, StudyReading
 from daemon.results.region import region_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
-from daemon.operate.offline.files import Fate, Judged
+from daemon.operate.offline.admission import Fate, Judged
 from daemon.records import Arrival, Instance, Origin, Receipt
 
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.assembly.route import Route, asked_of
+from daemon.assembly.routing import Route, asked_of
 from daemon.clock import Clock
 from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.logs import study_key
 from daemon.reading.device.guard import Offline
-from daemon.reading.models import Reads
 from daemon.reading.opened import OpenStudy
+from daemon.reading.readers import Reads
 from daemon.reading.sandbox import Describe
 from daemon.records import (
     NO_MODEL,

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing_extensions import override
 
 from daemon.dicom.header import Header
-from daemon.reading.analysis.answer import Analysis, Answer, Prepared
-from daemon.reading.analysis.ensemble import Ensemble
+from daemon.reading.analysis.committee import Committee
 from daemon.reading.analysis.localised import Localised
+from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.analysis.single import Single
 from daemon.reading.decoded import Decoded
 from daemon.reading.device.opening import Networks
 from daemon.reading.refused import NotReadable
 from daemon.records import Reason
-from model.chain import Branch, ChainManifest, ChainPackage
+from model.chain_package import Branch, ChainManifest, ChainPackage
 from model.package import ModelPackage
 
 
@@ -38,8 +38,8 @@ class ByView(Analysis):
         return replace(self.branches[branch].prepare(index, decoded, header), branch=branch)
 
     @override
-    def run(self, ready: Sequence[Prepared]) -> list[Answer]:
-        answers: dict[int, Answer] = {}
+    def run(self, ready: Sequence[Prepared]) -> list[Prediction]:
+        answers: dict[int, Prediction] = {}
         for number, branch in enumerate(self.branches):
             mine = [place for place, one in enumerate(ready) if one.branch == number]
             answers.update(zip(mine, branch.run([ready[place] for place in mine]), strict=True))
@@ -65,7 +65,7 @@ def _branch(package: ChainPackage, networks: Networks, branch: Branch) -> Analys
         )
         for name in branch.members
     ]
-    then = members[0] if len(members) == 1 else Ensemble(members, branch.mean)
+    then = members[0] if len(members) == 1 else Committee(members, branch.mean)
     if branch.localiser is None or branch.crop is None:
         return then
     return Localised(

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from daemon.dicom.header import Header
-from daemon.reading.analysis.answer import Analysis, Answer, Prepared
+from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.analysis.single import letterboxed
 from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import PREDICTED, LandmarkOutput, Runs
 from daemon.records import Reason
+from model.composition import Crop, on_source, peaks, pixel_mm, place_crop
 from model.cropping import CropPlacement, crop_unit
 from model.landmarks import LandmarkManifest
-from model.pipeline import Crop, on_source, peaks, pixel_mm, place_crop
 from model.pixels import PixelProfile, Placement, normalise
 
 _LEAST_PIXELS = 16
@@ -55,7 +55,7 @@ class Localised(Analysis):
         return letterboxed(index, decoded, self.manifest.pixels)
 
     @override
-    def run(self, ready: Sequence[Prepared]) -> list[Answer]:
+    def run(self, ready: Sequence[Prepared]) -> list[Prediction]:
         if not ready:
             return []
         batch = np.stack([prepared.tensor for prepared in ready])
@@ -110,8 +110,8 @@ class Localised(Analysis):
             return Reason.UNREADABLE
         return replace(prepared, tensor=normalise(unit, self.profile), placement=placement)
 
-    def _refused(self, prepared: Prepared, reason: Reason) -> Answer:
-        return Answer(prepared.placement, self.manifest.pixels.size, reason)
+    def _refused(self, prepared: Prepared, reason: Reason) -> Prediction:
+        return Prediction(prepared.placement, self.manifest.pixels.size, reason)
 
     def _named(self, places: NDArray[np.float64]) -> Mapping[str, tuple[float, float]]:
         return {

@@ -7,13 +7,13 @@ import numpy as np
 from typing_extensions import override
 
 from daemon.dicom.header import Header
-from daemon.reading.analysis.answer import Analysis, Answer, Prepared
+from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import Network, NetworkOutput
 from daemon.reading.refused import NotReadable
 from daemon.records import Reason
+from model.composition import activated
 from model.package import FindingSpec, Manifest
-from model.pipeline import activated
 from model.pixels import PixelProfile, prepare
 
 
@@ -58,7 +58,7 @@ class Single(Analysis):
         return letterboxed(index, decoded, self.manifest.pixels)
 
     @override
-    def run(self, ready: Sequence[Prepared]) -> list[Answer]:
+    def run(self, ready: Sequence[Prepared]) -> list[Prediction]:
         if not ready:
             return []
         outputs = self._outputs(ready)
@@ -81,9 +81,11 @@ class Single(Analysis):
                 outputs[spec.name] = self.network.run(batch, np.full(len(ready), spec.class_index))
         return outputs
 
-    def _answer(self, prepared: Prepared, outputs: dict[str, NetworkOutput], row: int) -> Answer:
+    def _answer(
+        self, prepared: Prepared, outputs: dict[str, NetworkOutput], row: int
+    ) -> Prediction:
         first = next(iter(outputs.values()))
-        answer = Answer(prepared.placement, self.manifest.pixels.size)
+        answer = Prediction(prepared.placement, self.manifest.pixels.size)
         if not self._passes_gate(first, row):
             return replace(answer, reason=Reason.OTHER_BODY_PART)
         logits = first.logits[row].astype(np.float64) / self.manifest.temperature

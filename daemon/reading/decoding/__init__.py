@@ -9,7 +9,7 @@
     packbits      RLE, written out
     samples       samples -> stored values (high bit, bits stored, sign)
     padding       pixels that carry no signal
-    tables        lookup tables
+    lookup_tables read, and values looked up
     modality      stored values -> modality values
     voi           windows and tables for viewing
     foreign       windows and tables that were made for other values

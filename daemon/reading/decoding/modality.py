@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.grey import Rescale, Table
+from daemon.reading.decoding.lookup_tables import looked_up, table_of
 from daemon.reading.decoding.samples import Integers
-from daemon.reading.decoding.tables import looked_up, table_of
 
 KEYWORDS = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "RescaleType")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.grey import Function, Table, Window
 from daemon.reading.decoding.foreign import is_foreign
-from daemon.reading.decoding.tables import curve_of, table_of
+from daemon.reading.decoding.lookup_tables import curve_of, table_of
 from daemon.reasons import Note
 
 KEYWORDS = ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction")

@@ -12,7 +12,7 @@ from daemon.reading.device.sessions import Graph, LandmarkSession, OnnxSession, 
 from daemon.reading.signalling import Signalling
 from daemon.settings import Reading
 from daemon.signals import Signal
-from model.chain import AnyPackage
+from model.chain_package import AnyPackage
 from model.landmarks import LandmarkPackage
 from model.package import ModelPackage
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from model.pipeline import centres_of_mass
+from model.composition import centres_of_mass
 
 PREDICTED = -1
 """Target class -1 asks for the evidence of the predicted class."""

@@ -19,13 +19,13 @@ from daemon.identity import (
 )
 from daemon.records import FindingScore, ImageReading, ModelIdentity, StudyReading
 from daemon.results.document import codes
-from daemon.results.document.header import inherit, local_time
+from daemon.results.document.inheritance import inherit, local_time
 from daemon.results.document.uids import ResultUids, device_uid, uids_of
 from daemon.results.language import Language
 from daemon.results.region import Box, region_of
-from daemon.results.result import Kind
+from daemon.results.result import ResultKind
 from daemon.results.wording import leading
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Basis:
     reading: StudyReading
     headers: tuple[Header, ...]
     issued_under: Header
-    report: Report
+    report: ReportSettings
     uids: ResultUids
     when: datetime
     regions: Mapping[tuple[str, str], Box | None]
@@ -64,7 +64,7 @@ class Basis:
         return Language(self.report.language)
 
     @classmethod
-    def of(cls, reading: StudyReading, report: Report) -> "Basis":
+    def of(cls, reading: StudyReading, report: ReportSettings) -> "Basis":
         """Put a reading together with the settings.
 
         Raises
@@ -90,13 +90,13 @@ def _header_of(image: ImageReading) -> Header:
 
 
 @dataclass(frozen=True)
-class Place:
+class ResultPlace:
     """Where a result object stands in its study.
 
     `series` and `name` tell objects of one kind apart (see `ResultUids`).
     """
 
-    kind: Kind
+    kind: ResultKind
     sop_class: UID
     modality: str
     description: str
@@ -105,7 +105,7 @@ class Place:
     name: tuple[str, ...] = ()
 
 
-def new_instance(place: Place, basis: Basis) -> FileDataset:
+def new_instance(place: ResultPlace, basis: Basis) -> FileDataset:
     """Return a data set with the modules that all results share (PS3.3 C.7.1, C.7.2, C.7.3, C.12).
 
     Patient and study are those that all results of the study are issued under.
@@ -155,10 +155,10 @@ def file_meta(sop_class: UID, sop_instance_uid: str) -> FileMetaDataset:
     return meta
 
 
-def _add_series(dataset: Dataset, place: Place, basis: Basis) -> None:
+def _add_series(dataset: Dataset, place: ResultPlace, basis: Basis) -> None:
     dataset.Modality = place.modality
     dataset.SeriesInstanceUID = basis.uids.series(place.kind, *place.series)
-    dataset.SeriesNumber = basis.report.first_series_number + list(Kind).index(place.kind)
+    dataset.SeriesNumber = basis.report.first_series_number + list(ResultKind).index(place.kind)
     dataset.SeriesDescription = place.description
     dataset.InstanceNumber = place.number
     dataset.SeriesDate = dataset.ContentDate = date_of(basis.when)

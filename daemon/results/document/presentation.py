@@ -15,13 +15,13 @@ from daemon.dicom.header import Header
 from daemon.dicom.values import decimal_text
 from daemon.records import Category, ImageReading
 from daemon.results.attempt import LeftOut, attempt, refuse
-from daemon.results.document.header import body_part, put
-from daemon.results.document.instance import Basis, Place, new_instance
+from daemon.results.document.inheritance import body_part, put
+from daemon.results.document.instance import Basis, ResultPlace, new_instance
 from daemon.results.document.references import image_item, series_of
 from daemon.results.picture.annotate import head_lines
 from daemon.results.picture.luts import add_grey
 from daemon.results.region import Box, size_of
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 from daemon.results.wording import BANNER, image_label
 
 _LAYER = "AI RESULT"
@@ -41,7 +41,9 @@ def presentation_states(basis: Basis, left_out: LeftOut = refuse) -> list[Result
     `left_out` is told of those that cannot be made.
     """
     states = [
-        attempt(Kind.PRESENTATION, partial(_state, basis, image, image.grey, number), left_out)
+        attempt(
+            ResultKind.PRESENTATION, partial(_state, basis, image, image.grey, number), left_out
+        )
         for number, image, _header in basis.numbered()
         if image.category is not Category.NOT_ANALYSED and image.grey is not None
     ]
@@ -51,8 +53,8 @@ def presentation_states(basis: Basis, left_out: LeftOut = refuse) -> list[Result
 def _state(basis: Basis, image: ImageReading, grey: Grey, number: int) -> ResultObject:
     header = basis.headers[number - 1]
     side = header.side
-    place = Place(
-        kind=Kind.PRESENTATION,
+    place = ResultPlace(
+        kind=ResultKind.PRESENTATION,
         sop_class=GrayscaleSoftcopyPresentationStateStorage,
         modality="PR",
         description="AI outlines - not for diagnostic use",

@@ -7,7 +7,7 @@ from pydicom import Dataset
 
 from daemon.dicom.header import Header
 from daemon.identity import derived_uid
-from daemon.results.document.header import put
+from daemon.results.document.inheritance import put
 
 
 def image_item(header: Header) -> Dataset:

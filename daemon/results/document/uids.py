@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from daemon.identity import derived_uid
 from daemon.records import Category, StudyReading
-from daemon.results.result import Kind
+from daemon.results.result import ResultKind
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class ResultUids:
 
     key: tuple[str, ...]
 
-    def series(self, kind: Kind, *of: str) -> str:
+    def series(self, kind: ResultKind, *of: str) -> str:
         """Return the Series Instance UID of a kind of results."""
         return derived_uid("series", kind, *of, *self.key)
 
-    def instance(self, kind: Kind, *of: str) -> str:
+    def instance(self, kind: ResultKind, *of: str) -> str:
         """Return the SOP Instance UID of one result; `of` says what it shows, if there are more."""
         return derived_uid("instance", kind, *of, *self.key)
 

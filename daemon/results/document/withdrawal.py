@@ -26,10 +26,10 @@ from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER, PRODUCT, VERSION, derived_uid
 from daemon.records import PredecessorObject
 from daemon.results.document import codes
-from daemon.results.document.header import inherit, local_time, orders
+from daemon.results.document.inheritance import inherit, local_time, orders
 from daemon.results.document.instance import date_of, file_meta, time_of
 from daemon.results.document.references import hierarchy
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _CONTEXT = RelationshipTypeValues.HAS_OBS_CONTEXT
@@ -72,14 +72,14 @@ def rejection_note(
         As in the settings: the note's series follows those of all kinds of results.
     """
     key = (header.study_uid, why, *sorted(one.sop_instance_uid for one in rejected))
-    uid = derived_uid("instance", Kind.WITHDRAWAL, *key)
+    uid = derived_uid("instance", ResultKind.WITHDRAWAL, *key)
     note = FileDataset("", {}, file_meta=file_meta(KeyObjectSelectionDocumentStorage, uid))
     note.preamble = b"\0" * 128
     inherit(note, header)
     note.SOPClassUID, note.SOPInstanceUID = KeyObjectSelectionDocumentStorage, uid
     note.Modality = "KO"
-    note.SeriesInstanceUID = derived_uid("series", Kind.WITHDRAWAL, *key)
-    note.SeriesNumber = first_series_number + len(Kind)
+    note.SeriesInstanceUID = derived_uid("series", ResultKind.WITHDRAWAL, *key)
+    note.SeriesNumber = first_series_number + len(ResultKind)
     note.SeriesDescription = "AI results withdrawn"
     note.InstanceNumber = 1
     note.ReferencedPerformedProcedureStepSequence = []
@@ -95,7 +95,7 @@ def rejection_note(
         [(one.series_instance_uid, one.sop_class_uid, one.sop_instance_uid) for one in rejected],
     )
     note.update(_content(rejected, why))
-    return ResultObject(Kind.WITHDRAWAL, note)
+    return ResultObject(ResultKind.WITHDRAWAL, note)
 
 
 def _content(rejected: Sequence[PredecessorObject], why: Why) -> Dataset:

@@ -11,7 +11,7 @@ import numpy as np
 from daemon.records import Category, FindingScore, ImageReading
 from daemon.results.document.instance import Basis
 from daemon.results.language import Language
-from daemon.results.picture.frame import GUTTER, Framed, Line, framed, plain_copy
+from daemon.results.picture.frame import GUTTER, Framed, HeadLine, framed, plain_copy
 from daemon.results.picture.sheet import COLOURS, Letters
 from daemon.results.region import Box
 from daemon.results.wording import OUTLINES, display, leading
@@ -54,15 +54,15 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
     return drawn
 
 
-def head_lines(image: ImageReading, say: Language) -> list[Line]:
+def head_lines(image: ImageReading, say: Language) -> list[HeadLine]:
     """Return one line for each finding that is not negative, or one that says that all are."""
     found = leading(image)
     if not found:
         names = ", ".join(say.noun(display(score.finding)) for score in image.scores)
         detail = say("negative for {names}", names=names)
-        return [Line(Category.NEGATIVE, say("No finding"), detail)]
+        return [HeadLine(Category.NEGATIVE, say("No finding"), detail)]
     return [
-        Line(
+        HeadLine(
             score.category,
             (f"{number}  " if len(found) > 1 else "") + display(score.finding, say),
             say(score.category.value),

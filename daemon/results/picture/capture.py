@@ -14,21 +14,21 @@ from daemon.identity import MANUFACTURER, PRODUCT
 from daemon.records import Category, FindingScore, ImageReading
 from daemon.results.attempt import LeftOut, attempt, refuse
 from daemon.results.document import codes
-from daemon.results.document.header import body_part, common_side, put
-from daemon.results.document.instance import Basis, Place, new_instance, software_versions
+from daemon.results.document.inheritance import body_part, common_side, put
+from daemon.results.document.instance import Basis, ResultPlace, new_instance, software_versions
 from daemon.results.document.references import image_item
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.frame import Framed, plain_copy
 from daemon.results.picture.heat import heat_map
 from daemon.results.picture.sheet import Sheet
 from daemon.results.picture.summary import summary
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 from daemon.results.wording import image_label, leading
 
 _DESCRIPTIONS = {
-    Kind.SUMMARY: "AI summary - not for diagnostic use",
-    Kind.ANNOTATED: "AI annotated copies - not for diagnostic use",
-    Kind.HEAT_MAP: "AI heat maps - not for diagnostic use",
+    ResultKind.SUMMARY: "AI summary - not for diagnostic use",
+    ResultKind.ANNOTATED: "AI annotated copies - not for diagnostic use",
+    ResultKind.HEAT_MAP: "AI heat maps - not for diagnostic use",
 }
 _AT_ONCE = 2
 """Pictures of one image that are drawn at the same time; each takes three bytes a pixel."""
@@ -50,19 +50,21 @@ def build_captures(basis: Basis, left_out: LeftOut = refuse) -> list[ResultObjec
 
     `left_out` is told of those that cannot be made.
     """
-    captures = [attempt(Kind.SUMMARY, partial(_summary, basis), left_out)]
+    captures = [attempt(ResultKind.SUMMARY, partial(_summary, basis), left_out)]
     heat_maps: list[ResultObject] = []
     for shown in basis.numbered():
         image = shown[1]
         if image.category is Category.NOT_ANALYSED or image.radiograph is None:
             continue
-        if attempt(Kind.ANNOTATED, partial(plain_copy, image), left_out) is None:
+        if attempt(ResultKind.ANNOTATED, partial(plain_copy, image), left_out) is None:
             continue
         with ThreadPoolExecutor(_AT_ONCE) as pool:  # most of the work is done outside Python
             draw = partial(_annotated, basis, shown)
-            copy = pool.submit(attempt, Kind.ANNOTATED, draw, left_out)
+            copy = pool.submit(attempt, ResultKind.ANNOTATED, draw, left_out)
             maps = [
-                pool.submit(attempt, Kind.HEAT_MAP, partial(_heat_map, basis, shown, one), left_out)
+                pool.submit(
+                    attempt, ResultKind.HEAT_MAP, partial(_heat_map, basis, shown, one), left_out
+                )
                 for one in (leading(image) if basis.report.heat_map else [])
             ]
         captures.append(copy.result())
@@ -74,12 +76,12 @@ def build_captures(basis: Basis, left_out: LeftOut = refuse) -> list[ResultObjec
 
 def _summary(basis: Basis) -> ResultObject:
     picture = _Picture(summary(basis), basis.headers, "Summary of the AI reading of a study")
-    return _capture(basis, _place(Kind.SUMMARY, 1, common_side(basis.headers)), picture)
+    return _capture(basis, _place(ResultKind.SUMMARY, 1, common_side(basis.headers)), picture)
 
 
 def _annotated(basis: Basis, shown: _Shown) -> ResultObject:
     number, image, header = shown
-    place = _place(Kind.ANNOTATED, number, header.side, image.sop_instance_uid)
+    place = _place(ResultKind.ANNOTATED, number, header.side, image.sop_instance_uid)
     drawn = annotated_copy(image, image_label(header, number, basis.say), basis)
     picture = _Picture(drawn.sheet, [header], "Windowed copy with outlined findings")
     result = _capture(basis, place, picture)
@@ -94,7 +96,7 @@ def _heat_map(basis: Basis, shown: _Shown, score: FindingScore) -> ResultObject 
     if drawn is None:
         return None
     name = (image.sop_instance_uid, score.finding)
-    place = _place(Kind.HEAT_MAP, 1, header.side, *name)
+    place = _place(ResultKind.HEAT_MAP, 1, header.side, *name)
     picture = _Picture(drawn.sheet, [header], "Windowed copy with Grad-CAM heat map")
     result = _capture(basis, place, picture)
     result.dataset.DerivationCodeSequence = [
@@ -104,9 +106,9 @@ def _heat_map(basis: Basis, shown: _Shown, score: FindingScore) -> ResultObject 
     return result
 
 
-def _place(kind: Kind, number: int, side: str | None, *name: str) -> Place:
+def _place(kind: ResultKind, number: int, side: str | None, *name: str) -> ResultPlace:
     """Laterality belongs to a series (PS3.3 C.7.3.1): each side gets a series of its own."""
-    return Place(
+    return ResultPlace(
         kind=kind,
         sop_class=SecondaryCaptureImageStorage,
         modality="OT",
@@ -117,7 +119,7 @@ def _place(kind: Kind, number: int, side: str | None, *name: str) -> Place:
     )
 
 
-def _capture(basis: Basis, place: Place, picture: _Picture) -> ResultObject:
+def _capture(basis: Basis, place: ResultPlace, picture: _Picture) -> ResultObject:
     dataset = new_instance(place, basis)
     first = picture.headers[0]
     dataset.Modality = first.modality or place.modality

@@ -14,9 +14,9 @@ from PIL import Image
 
 from daemon.records import Category, ImageReading
 from daemon.results.document.instance import Basis
-from daemon.results.picture.grey import grey_picture
 from daemon.results.picture.markers import markers
 from daemon.results.picture.sheet import COLOURS, MUTED, Letters, Sheet
+from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import Box
 from daemon.results.wording import BANNER
 
@@ -40,7 +40,7 @@ _FOOT_STEP = 1.3
 
 
 @dataclass(frozen=True)
-class Line:
+class HeadLine:
     """One line of the head: a category's mark, what it is about, and what was found."""
 
     category: Category
@@ -139,7 +139,7 @@ def plain_copy(image: ImageReading) -> PlainCopy:
 def framed(
     copy: PlainCopy,
     title: str,
-    lines: Sequence[Line],
+    lines: Sequence[HeadLine],
     basis: Basis,
     *,
     gutters: bool = False,
@@ -164,7 +164,7 @@ def framed(
     return drawn
 
 
-def _write_head(drawn: Framed, title: str, lines: Sequence[Line]) -> None:
+def _write_head(drawn: Framed, title: str, lines: Sequence[HeadLine]) -> None:
     sheet, letter = drawn.sheet, drawn.letter
     width = sheet.width
     edge = letter * _MARGIN

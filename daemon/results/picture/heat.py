@@ -15,7 +15,7 @@ from daemon.records import FindingScore, ImageReading, StudyReading
 from daemon.results.document.instance import Basis
 from daemon.results.language import Language
 from daemon.results.picture.colour_map import colours
-from daemon.results.picture.frame import SMALL, Framed, Line, framed, plain_copy
+from daemon.results.picture.frame import SMALL, Framed, HeadLine, framed, plain_copy
 from daemon.results.picture.sheet import MUTED, Letters
 from daemon.results.region import evidence_on_source
 from daemon.results.wording import display, leading, score_text
@@ -44,7 +44,7 @@ def heat_map(image: ImageReading, score: FindingScore, title: str, basis: Basis)
         return None
     text = "{category}, score {score}"
     detail = basis.say(text, category=basis.say(score.category.value), score=score_text(score))
-    line = Line(score.category, display(score.finding, basis.say), detail)
+    line = HeadLine(score.category, display(score.finding, basis.say), detail)
     copy = plain_copy(image).reduced
     drawn = framed(copy, title, [line], basis)
     lay_over(drawn.image_area(), copy.pixels, evidence)

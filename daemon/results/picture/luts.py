@@ -10,7 +10,7 @@ from pydicom import DataElement, Dataset
 
 from daemon.dicom.grey import Grey, Rescale, Table, Window
 from daemon.dicom.values import decimal_text, long_text
-from daemon.results.document.header import put
+from daemon.results.document.inheritance import put
 
 _UNSPECIFIED = "US"
 """Rescale Type and Modality LUT Type where nobody said the unit (C.11.1.1.2)."""

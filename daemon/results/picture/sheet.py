@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from daemon.records import Category
-from daemon.results.picture.pixels import PixelBytes
+from daemon.results.picture.pixel_data import PixelBytes
 
 Colour = tuple[int, int, int]
 

@@ -7,7 +7,7 @@ from daemon.dicom.header import Header
 from daemon.errors import Misconfigured
 from daemon.records import Category, ImageReading, Note, Reason
 from daemon.settings import OperatingPoints
-from model.chain import Fusion
+from model.chain_package import Fusion
 from model.package import FindingSpec
 
 SPEC = FindingSpec(name="fracture", class_index=1, high_sensitivity=0.3, high_specificity=0.7)

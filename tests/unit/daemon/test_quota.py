@@ -2,7 +2,7 @@
 
 import logging
 
-from daemon.quota import OTHERS, Kind, Quota
+from daemon.quota import OTHERS, MessageKind, Quota
 
 
 class Stopwatch:
@@ -15,7 +15,7 @@ class Stopwatch:
 
 
 def kind(words="refused", host="192.0.2.1"):
-    return Kind("daemon.intake", logging.WARNING, words, host)
+    return MessageKind("daemon.intake", logging.WARNING, words, host)
 
 
 def test_the_first_few_of_a_kind_pass_and_the_rest_is_counted():

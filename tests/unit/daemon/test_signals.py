@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.signals import Kind, Signal
+from daemon.signals import Signal, SignalKind
 
 ROOT = Path(__file__).resolve().parents[3]
 LIST = ROOT / "daemon" / "signals.py"
@@ -64,7 +64,7 @@ def test_documents_name_only_alerts_that_exist(document):
 
 def test_exactly_alerts_are_called_so_and_each_says_what_to_do():
     for one in Signal:
-        assert one.startswith("alert_") == (one.kind is Kind.ALERT)
+        assert one.startswith("alert_") == (one.kind is SignalKind.ALERT)
         assert re.fullmatch(r"[A-Z].*\.", one.means), one
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from export.chain import main
-from model.chain import load_chain
+from model.chain_package import load_chain
 from tests.support.chains import CROP, classifier, described, localiser
 
 BRANCHES = [{"members": ["frontal"], "localiser": "find", "crop": CROP, "least_peak": 0.25}]

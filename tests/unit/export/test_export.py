@@ -10,7 +10,7 @@ from export.card import write_card
 from model import checkpoint
 from model.networks.registry import build_network
 from model.package import golden_input, load_package
-from model.parity import LIMITS
+from model.tolerances import LIMITS
 from tests.unit.export.conftest import DECISION, SIZE, checkpoint_of
 
 pytestmark = pytest.mark.long

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.options import Options
 from export.trace import export_checkpoint
-from export.wish import Wish
 from model import checkpoint
 from model.package import load_package
 from tests.support.films import plan_tree, write_films
@@ -30,7 +30,7 @@ def test_several_findings_are_exported_and_answer_as_the_checkpoint(tmp_path):
         package={"cam_layer": "level2"},
     )
     best, _ = learn(Plan.check(tree, "test"))
-    export_checkpoint(checkpoint.load(best), tmp_path / "package", CARD, Wish())
+    export_checkpoint(checkpoint.load(best), tmp_path / "package", CARD, Options())
     manifest = load_package(tmp_path / "package").manifest
     assert [finding.name for finding in manifest.findings] == ["fracture", "metal"]
     assert (manifest.activation, manifest.gate, manifest.golden.gate) == ("sigmoid", None, None)

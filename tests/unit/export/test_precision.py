@@ -10,9 +10,9 @@ from daemon.reading.device.sessions import Session
 from export import onnx as export_onnx
 from model import checkpoint
 from model.package import load_package
-from model.parity import LIMITS
+from model.tolerances import LIMITS
 from tests.unit.export.conftest import checkpoint_of
-from tests.unit.export.test_gate import written_films
+from tests.unit.export.test_trial import written_films
 
 pytestmark = pytest.mark.long
 

@@ -7,11 +7,11 @@ ImageNet weights: what it finds in a film is what a trained network starts from.
 import pytest
 import torch
 
-from export.gate import Trial
 from export.graph import write_graph
 from export.parity import ParityError, of_graph, of_network, of_oracle
 from export.pictures import read_films
-from export.ranks import Follower
+from export.token_ranks import Follower
+from export.trial import Trial
 from model.gradcam import GradCam
 from model.networks.pretrained import load_backbone
 from model.networks.registry import build_network

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model import checkpoint
-from model.networks.grey import make_grey
+from model.networks.grey_stem import make_grey
 from model.networks.pim import Pim, PimConfig
 from model.networks.pretrained import load_backbone
 from tests.support.films import KINDS, plan_tree, write_films

@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from export.pictures import Film as ExportFilm
-from export.pictures import load_film
+from export.pictures import LabelledFilm, load_film
 from model.pixels import PixelProfile, Radiograph, prepare, to_unit
 from training.data import Film, load_pictures
 from training.examples import Example
@@ -40,4 +39,4 @@ def test_both_ways_of_training_read_through_the_pixel_contract(file):
 def test_export_reads_what_the_daemon_reads_bit_for_bit(file):
     path, values = file
     expected, _ = prepare(Radiograph(values), PROFILE)
-    assert np.array_equal(load_film(ExportFilm(path, (), "", "g"), PROFILE)[0], expected)
+    assert np.array_equal(load_film(LabelledFilm(path, (), "", "g"), PROFILE)[0], expected)

@@ -9,7 +9,7 @@ from daemon.assembly.sweep import Sweep
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.operate.leases import LeaseWatch
+from daemon.operate.lease_watch import LeaseWatch
 from daemon.records import Arrival
 from daemon.settings import Assembly
 from tests.support.fakes import FrozenClock, to_wrist

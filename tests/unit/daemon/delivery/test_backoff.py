@@ -1,9 +1,9 @@
 """The waits between attempts."""
 
 from daemon.delivery.backoff import delay_s
-from daemon.settings import Delivery
+from daemon.settings import DeliverySettings
 
-SETTINGS = Delivery(first_delay_s=10.0, max_delay_s=600.0)
+SETTINGS = DeliverySettings(first_delay_s=10.0, max_delay_s=600.0)
 
 
 def test_waits_double_up_to_the_ceiling():

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from daemon.delivery.breaker import Breaker
-from daemon.settings import Delivery
+from daemon.settings import DeliverySettings
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-SETTINGS = Delivery(breaker_failures=3, first_delay_s=10.0, max_delay_s=60.0)
+SETTINGS = DeliverySettings(breaker_failures=3, first_delay_s=10.0, max_delay_s=60.0)
 
 
 def test_it_opens_after_so_many_silent_attempts_and_says_so_once():

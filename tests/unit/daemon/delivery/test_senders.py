@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.delivery.dimse import StorageUser
+from daemon.delivery.c_store import StorageUser
 from daemon.delivery.recheck import PatientCheck
 from daemon.delivery.senders import sender_for
 from daemon.delivery.stow import StowUser

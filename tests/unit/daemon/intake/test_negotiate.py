@@ -9,7 +9,7 @@ from pynetdicom.pdu import A_ASSOCIATE_AC
 
 from daemon.intake.association.associate import Unintelligible
 from daemon.intake.association.contexts import Supported, is_storage
-from daemon.intake.association.negotiate import MAX_REQUEST_BYTES, Accepted, Negotiator, Refusal
+from daemon.intake.association.negotiate import MAX_REQUEST_BYTES, Accepted, Declined, Negotiator
 from daemon.intake.association.pdu import Rejection
 
 VERIFICATION, CR = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.1"
@@ -164,7 +164,7 @@ def test_roles_are_agreed_to_for_services_only():
 )
 def test_other_titles_are_rejected(titles, rejection):
     decision = decide(request(**titles), callers=("MODALITY",))
-    assert isinstance(decision, Refusal)
+    assert isinstance(decision, Declined)
     assert decision.rejection is rejection
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from daemon.intake.store.quarantine import ACKNOWLEDGED, Quarantine
 from daemon.intake.store.spool import Spool, digest_of
-from daemon.ledger.alerts import standing_alerts
+from daemon.ledger.standing_alerts import standing_alerts
 from daemon.signals import Signal
 from tests.support.objects import dx
 from tests.support.receiving import LIMITS, PICTURE, House, raw

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from daemon.ledger.alerts import Alert, standing_alerts
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.jobs.decisions import Decisions
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.notes import Noted, Notes
 from daemon.ledger.pulls import Pulls
+from daemon.ledger.standing_alerts import Alert, standing_alerts
 from daemon.records import Category, Reason
 from daemon.signals import Signal
 from tests.unit.daemon.ledger.test_ledger import (  # noqa: F401  # fixtures

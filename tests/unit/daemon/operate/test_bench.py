@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from daemon.__main__ import app
 from daemon.operate.bench import Bench, bench, latency_ms, rate
-from daemon.operate.chart import Line, draw
+from daemon.operate.chart import Curve, draw
 from daemon.reading.device.pace import Pace
 from daemon.settings import Reading
 from model.package import write_package
@@ -48,7 +48,7 @@ def test_the_plot_shows_every_line_in_its_colour(tmp_path):
 
 def test_a_larger_value_lies_higher(tmp_path):
     file = tmp_path / "plot.png"
-    draw(file, "", {"axis": [Line("low", [1.0, 2.0], [1, 1]), Line("high", [1.0, 2.0], [3, 3])]})
+    draw(file, "", {"axis": [Curve("low", [1.0, 2.0], [1, 1]), Curve("high", [1.0, 2.0], [3, 3])]})
     with Image.open(file) as image:
         pixels = np.asarray(image)[60:300, 200:300].astype(int)  # between the axis and the legend
     low = np.argwhere((pixels == (0, 114, 178)).all(-1))[:, 0]

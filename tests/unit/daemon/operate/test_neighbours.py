@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from daemon.assembly.sweep import Sweep
-from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.standing_alerts import standing_alerts
 from daemon.operate.neighbours import BEAT_INTERVAL_S, SILENT_AFTER_S, Neighbours
 from daemon.place import Place
 from daemon.settings import Assembly

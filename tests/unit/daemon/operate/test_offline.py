@@ -18,12 +18,12 @@ from daemon.intake.store.spool import digest_of
 from daemon.ledger.jobs.inputs import Inputs
 from daemon.ledger.ledger import Ledger
 from daemon.operate.offline.account import SCHEMA, Account
+from daemon.operate.offline.admission import Fate, Judged, found, judged
 from daemon.operate.offline.contents import Contents, recorded
-from daemon.operate.offline.files import Fate, Judged, found, judged
 from daemon.operate.offline.folder import RESULTS, filled
 from daemon.operate.offline.studies import Studies
 from daemon.reading.device.guard import Offline
-from daemon.reading.models import nobody_asked
+from daemon.reading.readers import nobody_asked
 from daemon.records import Arrival, Category, Instance, Origin, Reason, Reported, StudyReading
 from daemon.settings import DimseDestination, Settings
 from tests.support.fakes import FrozenClock, to_wrist

@@ -7,8 +7,7 @@ import pytest
 from daemon.ledger.deliveries import Deliveries
 from daemon.ledger.retention import Retention
 from daemon.operate.purge import DAY_S, Purge, discard_half_results
-from daemon.settings import Place
-from daemon.settings import Retention as Terms
+from daemon.settings import Place, RetentionSettings
 from tests.support.fakes import FrozenClock
 from tests.support.office import START, Office
 
@@ -28,7 +27,9 @@ class Store:
 
     def begin(self):
         """Start, as the daemon does."""
-        self.purge = Purge(Retention(self.office.ledger), self.place, Terms(), self.clock)
+        self.purge = Purge(
+            Retention(self.office.ledger), self.place, RetentionSettings(), self.clock
+        )
         self.purge.turn()
 
     def settle(self):

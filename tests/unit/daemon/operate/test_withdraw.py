@@ -14,7 +14,7 @@ from daemon.records import Arrival
 from daemon.results.build import build_results
 from daemon.results.document.withdrawal import Why
 from daemon.results.outbox import write
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import READ_AT, image_reading, study_reading
@@ -39,7 +39,7 @@ def read_study(ledger, outbox, number=1):
     queue.enqueue(study.study_id, {"wrist": "recipe"}, READ_AT)
     job = queue.claim("w", READ_AT, timedelta(seconds=60))
     reading = study_reading([image_reading(source, 0.1)])
-    files = write(build_results(reading, Report()), outbox, job.study_uid)
+    files = write(build_results(reading, ReportSettings()), outbox, job.study_uid)
     assert queue.finish(job, reading, files, DESTINATIONS, READ_AT)
     return Decisions(ledger).find(source.StudyInstanceUID)
 

@@ -10,9 +10,9 @@ from daemon.errors import Unavailable
 from daemon.identity import derived_uid
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.pulls import Pulls
-from daemon.operate.fetching import Pace, fetch_all
+from daemon.operate.batch import BatchProgress, fetch_all
 from daemon.pull.criteria import Criteria, Part, Series
-from daemon.pull.fetch import LEASE, MAX_ATTEMPTS, Fetcher
+from daemon.pull.fetcher import LEASE, MAX_ATTEMPTS, Fetcher
 from daemon.pull.night import Night, criteria_for, is_inside
 from daemon.records import Arrival
 from daemon.settings.peers import Pull
@@ -235,7 +235,10 @@ def test_a_batch_says_how_far_it_is_and_how_fast(ledger):
     assert line.startswith("2 of 2 studies, ")
     assert line.endswith(" a minute, 0 left")
     seconds = iter((0.0, 120.0))
-    assert Pace(10, 4, lambda: next(seconds)).words() == "6 of 10 studies, 3.0 a minute, 4 left"
+    assert (
+        BatchProgress(10, 4, lambda: next(seconds)).words()
+        == "6 of 10 studies, 3.0 a minute, 4 left"
+    )
 
 
 def arrival(study_uid, instance_uid, now):

@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from daemon.errors import Strained, Unavailable
-from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import put_off, study_states
+from daemon.ledger.standing_alerts import standing_alerts
 from daemon.reading.device.providers import OutOfMemory
 from daemon.reading.lack import LONGEST_S, MOST_ALONE
 from daemon.reading.worker import Worker

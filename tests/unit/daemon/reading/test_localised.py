@@ -9,15 +9,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from daemon.dicom.grey import Grey, Rescale
 from daemon.errors import Misconfigured
-from daemon.reading.analysis.answer import Answer
 from daemon.reading.analysis.localised import Localised
+from daemon.reading.analysis.prediction import Prediction
 from daemon.reading.decoded import Decoded
 from daemon.reading.device.outputs import LandmarkOutput
 from daemon.reading.device.sessions import LandmarkSession
 from daemon.records import Reason
+from model.composition import Crop
 from model.landmarks import LandmarkManifest, LandmarkPackage
 from model.package import golden_input, hash_file
-from model.pipeline import Crop
 from model.pixels import CONTRACT_VERSION, PixelProfile, Radiograph
 from model.verified import write_verified
 
@@ -60,7 +60,7 @@ class Crops:
 
     def run(self, ready):
         self.seen += ready
-        return [Answer(one.placement, SIZE, probabilities=np.ones(2)) for one in ready]
+        return [Prediction(one.placement, SIZE, probabilities=np.ones(2)) for one in ready]
 
 
 def localised(places, **changes):

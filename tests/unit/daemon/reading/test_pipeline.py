@@ -11,12 +11,12 @@ import pytest
 
 from daemon.clock import Chronometer, utc_now
 from daemon.errors import Unavailable
-from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
-from daemon.operate.leases import LeaseWatch
+from daemon.ledger.standing_alerts import standing_alerts
+from daemon.operate.lease_watch import LeaseWatch
 from daemon.reading.device.guard import Offline
 from daemon.reading.device.outputs import NetworkOutput
 from daemon.reading.pipeline import Pipeline

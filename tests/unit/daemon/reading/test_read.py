@@ -8,11 +8,11 @@ import pytest
 
 from daemon.dicom.parse import read_header
 from daemon.errors import Unavailable
-from daemon.ledger.alerts import standing_alerts
 from daemon.ledger.jobs.leases import Leases
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.overview import study_states
+from daemon.ledger.standing_alerts import standing_alerts
 from daemon.reading.device.outputs import NetworkOutput
 from daemon.reading.refused import NotReadable
 from daemon.reading.sandbox import Decoders

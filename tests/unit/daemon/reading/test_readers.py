@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daemon.reading.models import Readers, unknown
+from daemon.reading.readers import Readers, unknown
 from daemon.records import Category, Job, Reason, StudyReading
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)

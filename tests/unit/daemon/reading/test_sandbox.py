@@ -11,7 +11,7 @@ from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.reading import sandbox
 from daemon.reading.refused import NotReadable
-from daemon.reading.sandbox import Decoder, Decoders
+from daemon.reading.sandbox import DecoderProcess, Decoders
 from daemon.records import Reason
 from daemon.settings import Reading
 from tests.support import phantoms
@@ -28,7 +28,7 @@ def image(tmp_path):
 
 @pytest.fixture
 def decoder():
-    made = Decoder(Reading(decode_timeout_s=20.0))
+    made = DecoderProcess(Reading(decode_timeout_s=20.0))
     yield made
     made.close()
 
@@ -108,7 +108,7 @@ def test_a_header_that_is_none_says_nothing_but_its_uids(decoder, tmp_path):
 
 
 def test_an_image_that_takes_too_long_is_unreadable(image):
-    hasty = Decoder(Reading(decode_timeout_s=0.001))
+    hasty = DecoderProcess(Reading(decode_timeout_s=0.001))
     with pytest.raises(NotReadable, match="limits"):
         hasty.decode(image)
     hasty.close()
@@ -129,7 +129,7 @@ def test_a_header_that_takes_too_much_cpu_time_says_nothing(decoder, image):
 
 
 def test_ending_the_daemon_blames_no_image(image):
-    ended = Decoder(Reading())
+    ended = DecoderProcess(Reading())
     ended.decode(image)
     ended.close()
     with pytest.raises(Unavailable, match="ended"):

@@ -19,7 +19,7 @@ from daemon.results.build import build_results
 from daemon.results.document.withdrawal import Why, rejection_note
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from model.package import FindingSpec
 from model.pixels import Radiograph, prepare
 from tests.support.readings import PROFILE, READ_AT, bump, study_reading
@@ -30,7 +30,7 @@ EXAMPLES = int(os.environ.get("WRISTD_EXAMPLES", "200"))
 SIDE = 64
 PICTURE = np.add.outer(np.arange(SIDE), np.arange(SIDE)).astype(np.float32)
 SPEC = FindingSpec(name="fracture", class_index=0, high_sensitivity=0.3, high_specificity=0.7)
-SETTINGS = Report(presentation_state=True)
+SETTINGS = ReportSettings(presentation_state=True)
 REJECTED = [PredecessorObject(Comprehensive3DSRStorage, "2.25.1", "2.25.2")]
 
 

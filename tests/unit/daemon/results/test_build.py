@@ -15,7 +15,7 @@ from daemon.records import PredecessorObject, Reason
 from daemon.results.build import build_results
 from daemon.results.picture.heat import degenerate_maps
 from daemon.results.validate import InvalidResult, check, checked
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.headers import header_of
 from tests.support.objects import Exam, Patient, dx
 from tests.support.phantoms import wrist
@@ -23,7 +23,7 @@ from tests.support.readings import READ_AT, image_reading, study_reading, unread
 from tests.support.tools import tool
 
 SMALL_MM = 0.4
-REPORT = Report()
+REPORT = ReportSettings()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_negative_study_has_no_heat_map(pa):
 
 def test_heat_maps_can_be_switched_off(pa):
     reading = study_reading([image_reading(pa, 0.9)])
-    results = build_results(reading, Report(heat_map=False))
+    results = build_results(reading, ReportSettings(heat_map=False))
     assert "heat map" not in kinds(results)
 
 

@@ -11,7 +11,7 @@ from daemon.results.language import ENGLISH, Language, table
 from daemon.results.picture import sheet
 from daemon.results.picture.summary import summary
 from daemon.results.wording import impression
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from model.findings import FINDINGS
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
@@ -62,6 +62,6 @@ def test_every_summary_can_be_drawn_in_every_language(language):
         unread(source, Reason.OTHER_BODY_PART),
     ]
     reading = study_reading(images)
-    basis = Basis.of(reading, Report(language=language))
+    basis = Basis.of(reading, ReportSettings(language=language))
     assert summary(basis).pixels().std() > 0
     assert impression(reading, basis.say)

@@ -15,7 +15,7 @@ from daemon.records import Category, ImageReading, Note, Reason
 from daemon.results.build import build_results
 from daemon.results.last_resort import last_resort
 from daemon.results.outbox import write, write_as_it_is
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import image_reading, study_reading, unread
@@ -66,7 +66,7 @@ def test_it_is_of_the_patient_and_names_the_images():
 
 def test_its_uids_repeat_and_are_no_other_reports():
     first, again = (last_resort(a_reading(), CLASSES[0], (), 9001).dataset for _ in range(2))
-    other = build_results(a_reading(), Report())[0].dataset
+    other = build_results(a_reading(), ReportSettings())[0].dataset
     assert first.SOPInstanceUID == again.SOPInstanceUID != other.SOPInstanceUID
     assert first.SeriesInstanceUID != other.SeriesInstanceUID
 

@@ -8,11 +8,11 @@ import pytest
 from daemon.results.document.instance import Basis
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.frame import plain_copy
-from daemon.results.picture.grey import grey_picture
 from daemon.results.picture.heat import heat_map
 from daemon.results.picture.markers import markers
+from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import Box
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from model.pixels import Radiograph
 from tests.support.objects import dx
 from tests.support.phantoms import FILM_MM, chest, wrist
@@ -59,7 +59,7 @@ def crossed():
     """A reading whose evidence is everywhere and whose outline runs through the letter."""
     source = dx(wrist("PA", "L", spacing_mm=SPACING_MM, fracture=True))
     image = image_reading(source, 0.9, np.ones((28, 28), np.float32))
-    basis = Basis.of(study_reading([image]), Report())
+    basis = Basis.of(study_reading([image]), ReportSettings())
     through = Box(*(edge / SPACING_MM for edge in (11.0, 60.0, 80.0, 93.0)))
     regions = {(image.sop_instance_uid, "fracture"): through}
     return image, replace(basis, regions=regions)

@@ -10,7 +10,7 @@ from daemon.results.build import build_results
 from daemon.results.document.instance import Basis
 from daemon.results.picture.summary import HEIGHT, WIDTH, summary
 from daemon.results.wording import impression
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from model.findings import FINDINGS
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
@@ -46,7 +46,7 @@ def comments(report):
 
 @pytest.mark.parametrize("note", Note)
 def test_a_note_stands_beside_every_score_of_its_image(tmp_path, source, note):
-    report = build_results(study_reading([noted(source, note)]), Report())[0].dataset
+    report = build_results(study_reading([noted(source, note)]), ReportSettings())[0].dataset
     assert [one.lower() for one in comments(report)] == [note.lower()]
     if tool("dciodvfy"):
         assert validation_errors(report, tmp_path) == []
@@ -68,14 +68,16 @@ def test_the_impression_says_in_what_released_images_disagree(source):
 def test_the_summary_shows_a_note_under_its_image(source):
     def drawn(*notes):
         reading = study_reading([noted(source, *notes)])
-        return summary(Basis.of(reading, Report())).pixels()[:, WIDTH // 3 :]
+        return summary(Basis.of(reading, ReportSettings())).pixels()[:, WIDTH // 3 :]
 
     assert not np.array_equal(drawn(), drawn(Note.LOGARITHM))
 
 
 def test_a_long_impression_stays_above_what_made_the_result(source):
     def panel(read):
-        return summary(Basis.of(read, Report())).pixels()[BOTTOM_OF_TEXT:HEIGHT, : WIDTH // 4]
+        return summary(Basis.of(read, ReportSettings())).pixels()[
+            BOTTOM_OF_TEXT:HEIGHT, : WIDTH // 4
+        ]
 
     image = image_reading(source, 0.9)
     scores = tuple(replace(image.scores[0], finding=name) for name in FINDINGS)

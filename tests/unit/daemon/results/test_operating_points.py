@@ -12,7 +12,7 @@ from daemon.ledger.tables import JobRow, ScoreRow
 from daemon.records import Category
 from daemon.results.build import build_results
 from daemon.results.outbox import write
-from daemon.settings import OperatingPoints, Report
+from daemon.settings import OperatingPoints, ReportSettings
 from model.package import FindingSpec
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
@@ -51,7 +51,7 @@ def report_at(job, source, points, digest, folder):
         supersedes=job.supersedes,
         site_points=tuple(points),
     )
-    files = write(build_results(reading, Report()), folder, "1.2")
+    files = write(build_results(reading, ReportSettings()), folder, "1.2")
     return reading, files, folder / next(one.file for one in files if one.kind == "report")
 
 

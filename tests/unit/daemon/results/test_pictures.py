@@ -10,12 +10,12 @@ from daemon.results.document.instance import Basis
 from daemon.results.picture.annotate import annotated_copy
 from daemon.results.picture.capture import build_captures
 from daemon.results.picture.colour_map import TABLE
-from daemon.results.picture.grey import grey_picture
 from daemon.results.picture.heat import MOST_OPAQUE, heat_map
 from daemon.results.picture.summary import HEIGHT, WIDTH, summary
+from daemon.results.picture.windowing import grey_picture
 from daemon.results.region import evidence_on_source, region_of
-from daemon.results.result import Kind
-from daemon.settings import Report
+from daemon.results.result import ResultKind
+from daemon.settings import ReportSettings
 from model.pixels import Radiograph
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
@@ -32,7 +32,7 @@ def as_rgb(grey):
 
 
 def basis_of(images, sources):
-    return Basis.of(study_reading(images), Report())
+    return Basis.of(study_reading(images), ReportSettings())
 
 
 def inside(drawn):
@@ -104,7 +104,7 @@ def test_a_heat_map_has_no_more_pixels_than_a_monitor_and_says_how_large_they_ar
     copy, heat = (
         one.dataset
         for one in build_captures(basis_of([image], [source]))
-        if one.kind in (Kind.ANNOTATED, Kind.HEAT_MAP)
+        if one.kind in (ResultKind.ANNOTATED, ResultKind.HEAT_MAP)
     )
     assert copy.Rows > source.Rows > 2560 >= heat.Rows
     assert copy.PixelSpacing == [0.05, 0.05]

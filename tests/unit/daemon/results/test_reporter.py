@@ -11,7 +11,7 @@ from daemon.dicom.grey import Grey, Rescale
 from daemon.errors import Unavailable
 from daemon.records import HELD, PredecessorObject, Reason, Reported, Withdrawal
 from daemon.results.reporter import Reporter
-from daemon.settings import DimseDestination, Report
+from daemon.settings import DimseDestination, ReportSettings
 from daemon.signals import Signal
 from model.pixels import Radiograph
 from tests.support.headers import header_of
@@ -38,7 +38,7 @@ LEFT_OUT = Signal.RESULT_LEFT_OUT
 
 @pytest.fixture
 def reporter(tmp_path):
-    return Reporter(Report(presentation_state=True), (), tmp_path / "outbox")
+    return Reporter(ReportSettings(presentation_state=True), (), tmp_path / "outbox")
 
 
 def kinds(reported):

@@ -6,7 +6,7 @@ from pydicom import DataElement, config
 from daemon.results.build import build_results
 from daemon.results.outbox import write
 from daemon.results.validate import InvalidResult, check
-from daemon.settings import Report
+from daemon.settings import ReportSettings
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import image_reading, study_reading
@@ -22,7 +22,7 @@ def put(dataset, keyword, vr, text):
 
 
 def results_of(source):
-    return build_results(study_reading([image_reading(source, 0.9)]), Report())
+    return build_results(study_reading([image_reading(source, 0.9)]), ReportSettings())
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")

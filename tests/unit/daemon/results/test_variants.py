@@ -8,13 +8,13 @@ from daemon.records import PredecessorObject
 from daemon.results.build import build_results
 from daemon.results.document.withdrawal import TITLES, Why, rejection_note
 from daemon.results.region import region_of
-from daemon.settings import DimseDestination, Report
+from daemon.settings import DimseDestination, ReportSettings
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import READ_AT, image_reading, study_reading
 from tests.support.stored import Pixels
 
-WITH_STATES = Report(presentation_state=True)
+WITH_STATES = ReportSettings(presentation_state=True)
 
 
 def destination(name, report="comprehensive-3d"):
@@ -57,7 +57,7 @@ def test_a_report_names_the_predecessor_of_its_own_class(source):
     reading = study_reading([image_reading(source, 0.9)])
     reading = type(reading)(**{**reading.__dict__, "supersedes": tuple(old)})
     destinations = [destination("new"), destination("old", "comprehensive")]
-    for one in build_results(reading, Report(), destinations)[:2]:
+    for one in build_results(reading, ReportSettings(), destinations)[:2]:
         [study] = one.dataset.PredecessorDocumentsSequence
         [item] = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
         assert item.ReferencedSOPClassUID == one.dataset.SOPClassUID

@@ -3,8 +3,8 @@
 import pytest
 
 from daemon.errors import Misconfigured
+from daemon.pull.dicomweb import WebArchive
 from daemon.pull.dimse import DimseArchive
-from daemon.pull.web import WebArchive
 from daemon.service.fetching import fetching
 from daemon.settings import DimseSource, Settings, WadoSource
 from daemon.settings.peers import KINDS

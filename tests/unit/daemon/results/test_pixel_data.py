@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from daemon.results.picture.pixels import PixelBytes
+from daemon.results.picture.pixel_data import PixelBytes
 from daemon.results.picture.sheet import Sheet
 
 DATA = np.arange(10, dtype=np.uint8)

@@ -9,9 +9,9 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
-from daemon.commitment.report import (
+from daemon.commitment.transaction import (
+    CommitmentRequest,
     EventType,
-    Request,
     read_report,
     read_request,
     report_data,
@@ -20,7 +20,7 @@ from daemon.commitment.report import (
 from daemon.errors import Rejected
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
-REQUEST = Request("2.25.7", {"1.2.1": DX, "1.2.2": DX})
+REQUEST = CommitmentRequest("2.25.7", {"1.2.1": DX, "1.2.2": DX})
 SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
 

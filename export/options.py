@@ -4,23 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.pictures import Film, of_split, read_films
+from export.pictures import LabelledFilm, of_split, read_films
 from model.gradcam import Method
-from model.parity import Precision
+from model.tolerances import Precision
 
 CALIBRATION_FILMS = 48
 
 
-Films = tuple[list[Film], list[Film]]
+FilmSets = tuple[list[LabelledFilm], list[LabelledFilm]]
 """Those to judge by, those to calibrate by."""
 
 
-class WishError(Exception):
+class OptionsError(Exception):
     """The options do not go together; the message says which."""
 
 
 @dataclass(frozen=True)
-class Wish:
+class Options:
     """The options of one export, each with what it is when nothing is said.
 
     Attributes
@@ -54,11 +54,11 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.precision == "int8" and self.films is None:
-            raise WishError("--precision int8 needs --films to calibrate and to judge by")
+            raise OptionsError("--precision int8 needs --films to calibrate and to judge by")
         if self.external_data and self.precision != "fp32":
-            raise WishError("--external-data goes with fp32 only")
+            raise OptionsError("--external-data goes with fp32 only")
 
-    def read(self) -> Films:
+    def read(self) -> FilmSets:
         """Return the films to judge by and those to calibrate by; none where none are given."""
         if self.films is None:
             return [], []

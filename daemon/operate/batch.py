@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from daemon.pull.criteria import Criteria
-from daemon.pull.fetch import Fetcher
+from daemon.pull.fetcher import Fetcher
 
 LINE_EVERY_S = 10.0
 
 
 @dataclass
-class Pace:
+class BatchProgress:
     """How far a batch is.
 
     Attributes
@@ -56,7 +56,7 @@ def fetch_all(
 ) -> None:
     """Fetch all that is noted; see `Fetcher.batch`. Progress goes to a stream, standard error."""
     left = fetcher.pulls.left(fetcher.source)
-    pace = Pace(left, left)
+    pace = BatchProgress(left, left)
     with _shown(pace, stream or sys.stderr) as show:
 
         def progress() -> None:
@@ -67,7 +67,7 @@ def fetch_all(
 
 
 @contextmanager
-def _shown(pace: Pace, stream: TextIO) -> Iterator[Callable[[], None]]:
+def _shown(pace: BatchProgress, stream: TextIO) -> Iterator[Callable[[], None]]:
     """Give what shows the pace when it has changed."""
     if not stream.isatty():
         yield from _lines(pace, stream)
@@ -78,7 +78,7 @@ def _shown(pace: Pace, stream: TextIO) -> Iterator[Callable[[], None]]:
         yield lambda: bar.update(task, completed=pace.done, description=pace.words())
 
 
-def _lines(pace: Pace, stream: TextIO) -> Iterator[Callable[[], None]]:
+def _lines(pace: BatchProgress, stream: TextIO) -> Iterator[Callable[[], None]]:
     """Write a line now and then, and one at the end."""
     said_at = monotonic()
 

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from daemon.ledger.alerts import Alert
 from daemon.ledger.hosts.holding import label
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.notes import Noted, Notes
 from daemon.ledger.overview import backlog, oldest, put_off
+from daemon.ledger.standing_alerts import Alert
 from daemon.operate.alerts import alerts, free_of_full_disk
 from daemon.settings import Place, Settings
-from daemon.signals import Kind, Signal
+from daemon.signals import Signal, SignalKind
 
 
 def status_of(settings: Settings, place: Place, ledger: Ledger, now: datetime) -> dict[str, object]:
@@ -23,7 +23,7 @@ def status_of(settings: Settings, place: Place, ledger: Ledger, now: datetime) -
     Unavailable
         The ledger does not answer.
     """
-    flags = [one for one in Notes(ledger).standing() if one.signal.kind is Kind.FLAG]
+    flags = [one for one in Notes(ledger).standing() if one.signal.kind is SignalKind.FLAG]
     ages = {name: round((now - since).total_seconds()) for name, since in oldest(ledger).items()}
     shown: dict[str, object] = {
         Signal.READS_ON: [_shown(one) for one in flags if one.signal is Signal.READS_ON],

@@ -32,7 +32,7 @@ class EventType(IntEnum):
 
 
 @dataclass(frozen=True)
-class Request:
+class CommitmentRequest:
     """Which objects somebody is to take responsibility for: SOP Instance UID to class UID."""
 
     transaction_uid: str
@@ -40,7 +40,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Report:
+class CommitmentReport:
     """Which objects of a request are kept, and which not, with the Failure Reason."""
 
     transaction_uid: str
@@ -48,7 +48,7 @@ class Report:
     not_kept: Mapping[str, int]
 
 
-def request_data(request: Request) -> Dataset:
+def request_data(request: CommitmentRequest) -> Dataset:
     """Return the Action Information of a request."""
     dataset = Dataset()
     dataset.TransactionUID = request.transaction_uid
@@ -56,7 +56,7 @@ def request_data(request: Request) -> Dataset:
     return dataset
 
 
-def report_data(request: Request, kept: Collection[str]) -> tuple[EventType, Dataset]:
+def report_data(request: CommitmentRequest, kept: Collection[str]) -> tuple[EventType, Dataset]:
     """Return the event type and the Event Information that answer a request."""
     dataset = Dataset()
     dataset.TransactionUID = request.transaction_uid
@@ -71,7 +71,7 @@ def report_data(request: Request, kept: Collection[str]) -> tuple[EventType, Dat
     return (EventType.SOME_NOT_KEPT if missing else EventType.ALL_KEPT), dataset
 
 
-def read_request(data: bytes, transfer_syntax: UID) -> Request:
+def read_request(data: bytes, transfer_syntax: UID) -> CommitmentRequest:
     """Read Action Information as it came.
 
     Raises
@@ -89,10 +89,10 @@ def read_request(data: bytes, transfer_syntax: UID) -> Request:
     uids = (*items, *items.values(), transaction)
     if not items or len(items) > MAX_ITEMS or not all(map(is_uid, uids)):
         raise Rejected("no valid transaction, or not between 1 and 10000 objects")
-    return Request(transaction, items)
+    return CommitmentRequest(transaction, items)
 
 
-def read_report(data: bytes, transfer_syntax: UID) -> Report:
+def read_report(data: bytes, transfer_syntax: UID) -> CommitmentReport:
     """Read Event Information as it came.
 
     Raises
@@ -101,7 +101,7 @@ def read_report(data: bytes, transfer_syntax: UID) -> Report:
         It cannot be read whole.
     """
     said = _attributes(data, transfer_syntax)
-    report = Report(
+    report = CommitmentReport(
         transaction_uid=said.text("TransactionUID"),
         kept=frozenset(
             item.text("ReferencedSOPInstanceUID") for item in said.items("ReferencedSOPSequence")

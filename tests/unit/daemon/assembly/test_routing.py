@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from daemon.assembly.route import models_for, never_asked, objection
+from daemon.assembly.routing import models_for, never_asked, objection
 from daemon.dicom.header import Header
 from daemon.records import Origin
 from daemon.settings import Model, When

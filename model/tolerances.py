@@ -62,9 +62,9 @@ LIMITS: dict[Precision, dict[str, float]] = {
     },
 }
 """Allowed differences by precision. In fp32 the reference follows the graph's ranks
-(`export.ranks`), so films need no wider limits for scores. Among many films some unit lies at the
-kink of its ReLU, where a rounding switches its gradient on or off, and where all tokens are alike
-it is switched in all of them: hence the wider limits for maps."""
+(`export.token_ranks`), so films need no wider limits for scores. Among many films some unit lies at
+the kink of its ReLU, where a rounding switches its gradient on or off, and where all tokens are
+alike it is switched in all of them: hence the wider limits for maps."""
 
 GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 5e-3, "fp16": 0.05, "int8": 0.1}
 """How far another machine may answer the golden input from the machine of the export: it may rank

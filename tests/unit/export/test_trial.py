@@ -5,10 +5,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.gate import Trial
 from export.parity import ParityError, differences, insist, of_graph, of_network, of_oracle
 from export.pictures import FilmsError, adversarial, drawn, read_films, tied
 from export.task import auroc, draw
+from export.trial import Trial
 from model.gradcam import GradCam
 from model.package import FindingSpec
 from model.pixels import PixelProfile

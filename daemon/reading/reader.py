@@ -12,7 +12,7 @@ from daemon.dicom.header import Header
 from daemon.errors import Unavailable
 from daemon.ledger.jobs.inputs import inputs_digest
 from daemon.logs import study_key
-from daemon.reading.analysis.answer import Analysis, Answer, Prepared
+from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.meant import Meant
 from daemon.reading.opened import (
     OpenStudy,
@@ -33,7 +33,7 @@ from daemon.records import (
     StudyReading,
 )
 from daemon.settings import OperatingPoints
-from model.chain import AnyPackage, ChainManifest
+from model.chain_package import AnyPackage, ChainManifest
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ class Reader:
             site_points=self.site_points,
         )
 
-    def _image(self, unread: ImageReading, prepared: Prepared, answer: Answer) -> ImageReading:
+    def _image(self, unread: ImageReading, prepared: Prepared, answer: Prediction) -> ImageReading:
         seen = replace(
             unread,
             reason=answer.reason,

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from model.cropping import CropPlacement, crop_unit
-from model.pipeline import (
+from model.composition import (
     Crop,
     Reference,
     centres_of_mass,
@@ -16,6 +15,7 @@ from model.pipeline import (
     pixel_mm,
     place_crop,
 )
+from model.cropping import CropPlacement, crop_unit
 from model.pixels import PixelProfile, Placement, Radiograph
 
 PROFILE = PixelProfile(size=64, low_percentile=0, high_percentile=100)

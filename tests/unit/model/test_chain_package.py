@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from model.chain import ChainPackage, load, load_chain, write_chain
+from model.chain_package import ChainPackage, load, load_chain, write_chain
 from model.landmarks import LandmarkManifest
 from model.package import (
     GRAPH_FILE,

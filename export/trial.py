@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.parity import Answerer, ParityError, differences, gather, insist, measure
-from export.pictures import Film, drawn, load_film, tied
+from export.pictures import LabelledFilm, drawn, load_film, tied
 from export.task import change_of, draw
 from model.package import FindingSpec
-from model.parity import Precision
 from model.pixels import PixelProfile
+from model.tolerances import Precision
 from model.verified import ParityReport, TaskChange
 
 _BATCH = 8
@@ -46,7 +46,7 @@ class Trial:
     findings: tuple[FindingSpec, ...]
     precision: Precision
 
-    def judge(self, graph: Answerer, films: Sequence[Film] = ()) -> Found:
+    def judge(self, graph: Answerer, films: Sequence[LabelledFilm] = ()) -> Found:
         """Compare a graph on drawn pictures and on films.
 
         Raises
@@ -77,7 +77,7 @@ class Trial:
         )
 
     def _on_films(
-        self, graph: Answerer, films: Sequence[Film]
+        self, graph: Answerer, films: Sequence[LabelledFilm]
     ) -> tuple[dict[str, float], tuple[TaskChange, ...]]:
         asked = [self.findings[0].class_index]
         ours = gather(graph, batches(films, self.profile), asked)
@@ -97,7 +97,7 @@ class Trial:
 
 
 def batches(
-    films: Sequence[Film], profile: PixelProfile, count: int = _BATCH
+    films: Sequence[LabelledFilm], profile: PixelProfile, count: int = _BATCH
 ) -> Iterator[NDArray[np.float32]]:
     """Yield films as network input, `count` at a time."""
     for start in range(0, len(films), count):

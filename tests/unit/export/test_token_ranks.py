@@ -8,12 +8,12 @@ import torch
 from export.graph import write_graph
 from export.parity import ParityError, measure, of_graph, of_network, of_oracle
 from export.pictures import tied
-from export.ranks import Follower, ranks_tokens
+from export.token_ranks import Follower, ranks_tokens
 from model.gradcam import GradCam
 from model.networks.registry import build_network
 from model.networks.selector import confidence
-from model.parity import LIMITS
 from model.pixels import PixelProfile
+from model.tolerances import LIMITS
 from tests.unit.export.test_every_network import FULL, SMALL, TWO, trained_like
 
 pytestmark = pytest.mark.long

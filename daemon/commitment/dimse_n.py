@@ -12,7 +12,7 @@ from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
 
 from daemon.calling.scu import CalledPeer, Caller
-from daemon.commitment.report import PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST, EventType
+from daemon.commitment.transaction import PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST, EventType
 from daemon.dicom.status import Status
 from daemon.errors import Rejected, Unavailable
 

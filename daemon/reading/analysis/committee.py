@@ -7,14 +7,14 @@ from typing import Literal
 from typing_extensions import override
 
 from daemon.dicom.header import Header
-from daemon.reading.analysis.answer import Analysis, Answer, Prepared
+from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.analysis.single import Single
 from daemon.reading.decoded import Decoded
-from model.pipeline import mean_maps, mean_of_members
+from model.composition import mean_maps, mean_of_members
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble(Analysis):
+class Committee(Analysis):
     """The mean of several classifiers of the same classes and pixels.
 
     An image that one of them refuses is refused.
@@ -33,11 +33,11 @@ class Ensemble(Analysis):
         return self.members[0].prepare(index, decoded, header)
 
     @override
-    def run(self, ready: Sequence[Prepared]) -> list[Answer]:
+    def run(self, ready: Sequence[Prepared]) -> list[Prediction]:
         each = [member.run(ready) for member in self.members]
         return [self._together(answers) for answers in zip(*each, strict=True)]
 
-    def _together(self, answers: Sequence[Answer]) -> Answer:
+    def _together(self, answers: Sequence[Prediction]) -> Prediction:
         refused = next((one for one in answers if one.reason is not None), None)
         if refused is not None:
             return refused

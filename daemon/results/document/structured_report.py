@@ -27,13 +27,13 @@ from daemon.dicom.header import Header
 from daemon.identity import MANUFACTURER, PRODUCT
 from daemon.records import Category, ModelIdentity, StudyReading
 from daemon.results.document import codes
-from daemon.results.document.header import coded, orders
-from daemon.results.document.instance import Basis, Place, datetime_of, new_instance
+from daemon.results.document.inheritance import coded, orders
+from daemon.results.document.instance import Basis, ResultPlace, datetime_of, new_instance
 from daemon.results.document.library import image_library
 from daemon.results.document.measurements import groups_of
 from daemon.results.document.references import evidence, hierarchy
 from daemon.results.document.uids import device_uid
-from daemon.results.result import Kind, ResultObject
+from daemon.results.result import ResultKind, ResultObject
 from daemon.results.wording import impression
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
@@ -48,7 +48,7 @@ _NAMES: dict[UID, tuple[str, ...]] = {
 
 def build_report(basis: Basis, sop_class: UID = Comprehensive3DSRStorage) -> ResultObject:
     """Return the report of a reading as Comprehensive 3D SR or as Comprehensive SR."""
-    place = Place(Kind.REPORT, sop_class, "SR", "AI report", name=_NAMES[sop_class])
+    place = ResultPlace(ResultKind.REPORT, sop_class, "SR", "AI report", name=_NAMES[sop_class])
     document = new_instance(place, basis)
     _add_document(document, basis)
     document.update(_content(basis))

@@ -13,7 +13,7 @@ from daemon.ledger.states import DeliveryState, JobState, PullState
 from daemon.ledger.tables import CounterRow, DeliveryRow, InstanceRow, JobRow, PullRow, StudyRow
 from daemon.reasons import HELD, Reason
 from daemon.records import NO_MODEL
-from daemon.signals import Kind, Signal
+from daemon.signals import Signal, SignalKind
 
 COUNTED = (
     Signal.NO_REPORT,
@@ -87,7 +87,7 @@ def _noted(connection: Connection) -> list[Alert]:
     since: dict[Signal, list[datetime]] = {}
     for note in standing_notes(connection):
         signal = _OF_FLAGS.get(note.signal, note.signal)
-        if signal.kind is Kind.ALERT:
+        if signal.kind is SignalKind.ALERT:
             since.setdefault(signal, []).append(note.since)
     return [Alert(signal, len(times), min(times)) for signal, times in since.items()]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from daemon.reading.opened import OpenStudy
-from daemon.reading.read import Reader
+from daemon.reading.reader import Reader
 from daemon.records import Job, ModelIdentity, Reason, StudyReading
 
 
 class Reads(Protocol):
-    """Reads the studies of jobs; see `daemon.reading.read.Reader`."""
+    """Reads the studies of jobs; see `daemon.reading.reader.Reader`."""
 
     @property
     def spool(self) -> Path:

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from daemon.ledger.alerts import Alert
 from daemon.ledger.hosts.places import Places
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.standing_alerts import Alert
 from daemon.operate.alerts import alerts
-from daemon.operate.status import status_of
-from daemon.settings import Place, Receiver, Settings
+from daemon.operate.node_status import status_of
+from daemon.settings import Place, ReceiverSettings, Settings
 from daemon.signals import Signal
 from tests.support.fakes import FrozenClock
 from tests.support.receiving import PACS
@@ -22,7 +22,7 @@ def test_it_names_for_want_of_what_studies_wait_and_a_disk_that_is_full(tmp_path
     one_job(ledger, queue)
     job = queue.claim("w", clock.steady(), timedelta(seconds=60))
     queue.put_off(job, "outbox: No space left on device", clock.steady() + timedelta(seconds=5))
-    settings = Settings(receiver=Receiver(min_free_bytes=2**62), destinations=(PACS,))
+    settings = Settings(receiver=ReceiverSettings(min_free_bytes=2**62), destinations=(PACS,))
     shown = status_of(settings, Place(root=tmp_path), ledger, clock())
     assert shown["put_off"] == {"outbox: No space left on device": 1}
     assert shown["degraded"][0].endswith("MiB free, arrivals are refused")
@@ -37,7 +37,7 @@ def test_a_host_that_is_silent_and_holds_images_is_an_alert(tmp_path):
     for one in hosts:
         Places(one).beat(clock())
     hosts[0].record([arrival()])
-    settings = Settings(destinations=(PACS,), receiver=Receiver(min_free_bytes=0))
+    settings = Settings(destinations=(PACS,), receiver=ReceiverSettings(min_free_bytes=0))
 
     def shown(after_s):
         now = clock() + timedelta(seconds=after_s)

@@ -29,7 +29,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Prediction:
     """What was made of one image.
 
     Attributes
@@ -75,7 +75,7 @@ class Analysis(Protocol):
         """
         ...
 
-    def run(self, ready: Sequence[Prepared]) -> list[Answer]:
+    def run(self, ready: Sequence[Prepared]) -> list[Prediction]:
         """Answer images in their order; called in one thread.
 
         Raises

@@ -6,8 +6,8 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from daemon.dicom.grey import Rescale, Table
+from daemon.reading.decoding.lookup_tables import looked_up, table_of
 from daemon.reading.decoding.modality import modality_of, modality_values
-from daemon.reading.decoding.tables import looked_up, table_of
 from tests.support.said import said, table
 
 RAMP = np.arange(256)

@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from model.composition import Crop, Rule
 from model.landmarks import LandmarkManifest, LandmarkPackage
 from model.package import FindingSpec, Manifest, ModelPackage, load_package
-from model.pipeline import Crop, Rule
 from model.verified import (
     CARD_FILE,
     MANIFEST_FILE,
