@@ -11,6 +11,7 @@ from export.gate import Found, Trial, batches
 from export.manifest import golden_answer, rounded
 from export.parity import ParityError, of_graph
 from export.precision import to_fp16, to_int8_dynamic, to_int8_static
+from export.steps import SILENT, Steps
 from export.wish import Films, Wish, WishError
 from model.package import GRAPH_FILE, Manifest, hash_file, load_package, write_package
 
@@ -30,6 +31,7 @@ def settle(graph: Path, trial: Trial, wish: Wish, films: Films) -> Found:
         return trial.judge(of_graph(graph, wish.batch), judged)
     whole = graph.with_name("whole.onnx")
     graph.rename(whole)
+    trial.steps.say(f"converting to {wish.precision}")
     if wish.precision == "fp16":
         to_fp16(whole, graph)
         return trial.judge(of_graph(graph, wish.batch), judged)
@@ -40,12 +42,13 @@ def settle(graph: Path, trial: Trial, wish: Wish, films: Films) -> Found:
         try:
             return trial.judge(of_graph(graph, wish.batch), judged)
         except ParityError as error:
+            trial.steps.say(f"{convert.__name__} does not pass")
             refused.append(f"{convert.__name__}: {error}")
     raise ParityError(" / ".join(refused))
 
 
-def export_package(source: Path, out: Path, wish: Wish) -> str:
-    """Write an fp32 package in another precision, compared with itself.
+def export_package(source: Path, out: Path, wish: Wish, steps: Steps = SILENT) -> str:
+    """Write an fp32 package in another precision, compared with itself; `steps` hears how.
 
     Raises
     ------
@@ -73,11 +76,13 @@ def export_package(source: Path, out: Path, wish: Wish) -> str:
             activation=manifest.activation,
             findings=manifest.findings,
             precision=wish.precision,
+            steps=steps,
         )
         found = settle(graph, trial, replace(wish, batch=manifest.batch), films)
         changed = _converted(manifest, graph, found, wish)
         card = (source / "CARD.md").read_text(encoding="utf-8")
         card += f"\nConverted to {wish.precision}; operating points are those of fp32.\n"
+        steps.say(f"writing {out}")
         written = write_package(out, graph, changed, card)
     return f"{out}: {wish.precision}, manifest sha256 {written.digest}"
 
