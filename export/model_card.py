@@ -146,7 +146,7 @@ def _figure(value: Any) -> Row:  # noqa: ANN401 - a value out of a checkpoint
             return f"{len(value)} values, in the checkpoint", ""
         middle, lower, upper = map(as_text, value)
         return middle, f"{lower} to {upper}"
-    return as_text(value), UNMEASURED if is_figure(value) else ""
+    return as_text(value), UNMEASURED if isinstance(value, float) else ""  # a count has none
 
 
 def _operating_points(manifest: Description, figures: Mapping[str, Any]) -> str:

@@ -106,15 +106,12 @@ def test_a_refusal_names_who_was_compared_with_whom_on_which_pictures():
     found = {"logits": 0.0, "cam": 0.0, "film_cam_oracle": 0.5, "tied_gate": 0.5, "landmarks": 1}
     with pytest.raises(ParityError) as raised:
         insist(found, "fp32", "PyTorch 2")
-    assert str(raised.value).split("; ") == [
-        "film_cam_oracle differs by 5.00e-01, allowed 1e-03 (the graph's maps against "
-        "pytorch-grad-cam's, on real films)",
-        "tied_gate differs by 5.00e-01, allowed 1e-03 (the graph's body-part gate against the "
-        "reference's, on adversarial pictures)",
-        "landmarks differs by 1.00e+00, allowed 1e-04 (the graph's landmarks against the "
-        "reference's, on drawn and adversarial pictures)",
-        "the reference is PyTorch 2",
-    ]
+    film, tie, places, reference = str(raised.value).split("; ")
+    assert film.startswith("film_cam_oracle differs by 5.00e-01, allowed 1e-03 (")
+    assert "the graph's maps against pytorch-grad-cam's, on real films" in film
+    assert "the graph's body-part gate against the reference's, on adversarial pictures" in tie
+    assert "the graph's landmarks against the reference's, on drawn and adversarial" in places
+    assert reference == "the reference is PyTorch 2"
 
 
 @pytest.mark.parametrize("precision", LIMITS)

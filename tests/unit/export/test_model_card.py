@@ -61,7 +61,7 @@ def test_every_figure_stands_in_one_table_with_the_split_it_was_judged_by(networ
     card = describe_model(checkpoint_of(network, metrics=METRICS), network, only, "2.0")
     assert "Judged by: val." in card
     assert "| AUROC | 0.921 | 0.856 to 0.963 |" in card
-    assert "| films | 117 | not measured |" in card
+    assert "| films | 117 |  |" in card
     assert "| mean AUROC | not measured | not measured |" in card
     assert "| gate: hands accepted | 0.983 | not measured |" in card
     assert "| curve | 4 values, in the checkpoint |  |" in card
@@ -180,7 +180,7 @@ def test_a_template_is_filled_with_figures_of_any_depth(network, tmp_path):
     [
         (
             "$auroc $accuracy_on_the_moon",
-            r"of \$accuracy_on_the_moon; known places: auroc, decision_high_sensitivity, .*, name, ",
+            r"of \$accuracy_on_the_moon; known places: auroc, decision_high_s.*, name, ",
         ),
         ("costs $ 5", r"card\.md: a \$ that names no place; write \$\$"),
     ],
