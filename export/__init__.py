@@ -14,5 +14,8 @@ oracle          pytorch-grad-cam's maps
 pictures        drawn, adversarial and real ones
 task            the change of AUROC on real films
 manifest        what the package says of itself
-card            CARD.md from the checkpoint's own figures
+model_card      CARD.md from the checkpoint's own figures
+card            CARD.md from a template
+figures         figures as text
+steps           what an export does now, for the person who waits
 """

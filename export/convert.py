@@ -11,6 +11,7 @@ from export.manifest import golden_answer, rounded
 from export.options import FilmSets, Options, OptionsError
 from export.parity import ParityError, of_graph
 from export.precision import to_fp16, to_int8_dynamic, to_int8_static
+from export.steps import SILENT, Steps
 from export.trial import Found, Trial, batches
 from model.package import GRAPH_FILE, Manifest, hash_file, load_package, write_package
 
@@ -30,6 +31,7 @@ def settle(graph: Path, trial: Trial, options: Options, films: FilmSets) -> Foun
         return trial.judge(of_graph(graph, options.batch), judged)
     whole = graph.with_name("whole.onnx")
     graph.rename(whole)
+    trial.steps.say(f"converting to {options.precision}")
     if options.precision == "fp16":
         to_fp16(whole, graph)
         return trial.judge(of_graph(graph, options.batch), judged)
@@ -40,16 +42,17 @@ def settle(graph: Path, trial: Trial, options: Options, films: FilmSets) -> Foun
         try:
             return trial.judge(of_graph(graph, options.batch), judged)
         except ParityError as error:
+            trial.steps.say(f"{convert.__name__} does not pass")
             refused.append(f"{convert.__name__}: {error}")
     raise ParityError(" / ".join(refused))
 
 
-def export_package(source: Path, out: Path, options: Options) -> str:
-    """Write an fp32 package in another precision, compared with itself.
+def export_package(source: Path, out: Path, options: Options, steps: Steps = SILENT) -> str:
+    """Write an fp32 package in another precision, compared with itself; `steps` hears how.
 
     Raises
     ------
-    WishError
+    OptionsError
         Something else than the precision is wanted to change.
     ParityError
         The converted graph answers otherwise; `out` is as it was.
@@ -80,11 +83,13 @@ def export_package(source: Path, out: Path, options: Options) -> str:
             activation=manifest.activation,
             findings=manifest.findings,
             precision=options.precision,
+            steps=steps,
         )
         found = settle(graph, trial, replace(options, batch=manifest.batch), films)
         changed = _converted(manifest, graph, found, options)
         card = (source / "CARD.md").read_text(encoding="utf-8")
         card += f"\nConverted to {options.precision}; operating points are those of fp32.\n"
+        steps.say(f"writing {out}")
         written = write_package(out, graph, changed, card)
     return f"{out}: {options.precision}, manifest sha256 {written.digest}"
 

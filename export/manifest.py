@@ -11,6 +11,7 @@ from export.options import Options
 from export.parity import Answerer
 from export.trial import Found
 from model.checkpoint import Checkpoint
+from model.findings import NO_FINDING
 from model.gradcam import PREDICTED, GradCam
 from model.landmarks import LandmarkManifest
 from model.networks.hourglass import Localiser
@@ -18,8 +19,6 @@ from model.networks.pim import Pim
 from model.package import FindingSpec, Gate, Golden, Manifest, MapSpec, golden_input, hash_file
 from model.pixels import CONTRACT_VERSION
 from model.tolerances import GOLDEN_TOLERANCE, Precision
-
-FINDING = "fracture"
 
 
 def describe(
@@ -133,10 +132,21 @@ def findings_of(classes: tuple[str, ...], decision: dict[str, float]) -> tuple[F
     """Return every finding that has operating points: its own, or the only finding's.
 
     A class without operating points (all judged films were alike) is not reported.
+
+    Raises
+    ------
+    ValueError
+        No finding has any, or they are not in (0, 1) and in order.
     """
     prefixes = {name: f"{name}." for name in classes if f"{name}.high_sensitivity" in decision}
+    named = [name for name in classes if name != NO_FINDING]
+    if not prefixes and len(named) == 1 and "high_sensitivity" in decision:
+        prefixes = {named[0]: ""}
     if not prefixes:
-        prefixes = {FINDING: ""}
+        raise ValueError(
+            "no finding has operating points, and without them no score is positive or negative; "
+            "judge the network by films with and films without a finding, then export it again"
+        )
     return tuple(
         FindingSpec(
             name=name,

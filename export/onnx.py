@@ -10,11 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from export.card import CardError
 from export.convert import export_package
 from export.decompositions import UnsupportedError
 from export.options import Options, OptionsError
 from export.parity import ParityError
 from export.pictures import FilmsError
+from export.steps import Steps
 from export.trace import export_checkpoint
 from model import checkpoint
 from model.package import PackageError
@@ -23,6 +27,7 @@ _REFUSALS = (
     OSError,
     KeyError,
     ValueError,
+    CardError,
     FilmsError,
     PackageError,
     ParityError,
@@ -46,11 +51,8 @@ def main(arguments: Sequence[str]) -> int:
             rename=_pairs(given.rename),
             external_data=given.external_data,
         )
-        if given.source.is_dir():
-            package = export_package(given.source, given.out, options)
-        else:
-            stored = checkpoint.load(given.source)
-            package = export_checkpoint(stored, given.out, given.card, options)
+        with Steps(quiet=given.quiet) as steps:
+            package = _export(given, options, steps)
     except _REFUSALS as error:
         print(f"{given.source}: not exported: {_line(error)}", file=sys.stderr)
         return 1
@@ -58,12 +60,21 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _export(given: argparse.Namespace, options: Options, steps: Steps) -> str:
+    if given.source.is_dir():
+        if given.card is not None:
+            raise OptionsError("--card: a package that is converted keeps its card")
+        return export_package(given.source, given.out, options, steps)
+    stored = checkpoint.load(given.source)
+    return export_checkpoint(stored, given.out, given.card, options, steps)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="export.onnx", description=__doc__)
     parser.add_argument("source", type=Path, help="checkpoint file, or package folder to convert")
     parser.add_argument("--out", type=Path, required=True, help="folder of the package")
     parser.add_argument(
-        "--card", type=Path, default=Path("training/recipes/wrist_demo_card.md"), help="template"
+        "--card", type=Path, help="template of the card; default: the checkpoint's own figures"
     )
     parser.add_argument("--cam-layer", nargs="+", default=[], metavar="NAME", help="where to look")
     parser.add_argument("--cam", choices=["gradcam", "layercam"], default="gradcam")
@@ -76,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--where", nargs="*", default=[], metavar="COLUMN=VALUE")
     parser.add_argument("--rename", nargs="*", default=[], metavar="LABEL=FINDING")
     parser.add_argument("--external-data", action="store_true", help="weights beside the graph")
+    parser.add_argument("--quiet", action="store_true", help="do not say each step")
     return parser
 
 
@@ -95,6 +107,10 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
 
 
 def _line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        error = PackageError.of("checkpoint", error)
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
     return " ".join(str(error).split())
 
 

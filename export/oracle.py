@@ -1,5 +1,7 @@
 """pytorch-grad-cam's maps before it resizes and normalises them: the gate's oracle."""
 
+from importlib.metadata import version
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from model.networks.torchvision_operators import declare_operators
 declare_operators()
 from pytorch_grad_cam import GradCAM, LayerCAM  # noqa: E402 - needs the operators declared
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+
+ORACLE = f"pytorch-grad-cam {version('grad-cam')}"
 
 _METHODS = {"gradcam": GradCAM, "layercam": LayerCAM}
 

@@ -131,10 +131,10 @@ def differences(ours: Answer, theirs: Answer, activation: str) -> dict[str, floa
     return found
 
 
-def insist(found: Mapping[str, float], precision: Precision) -> None:
+def insist(found: Mapping[str, float], precision: Precision, reference: str) -> None:
     """Raise ParityError where a difference exceeds its limit, or nothing was compared."""
     if excess := faults(found, precision):
-        raise ParityError("; ".join(excess))
+        raise ParityError(f"{'; '.join(excess)}; the reference is {reference}")
 
 
 def _largest(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:

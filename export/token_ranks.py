@@ -62,7 +62,9 @@ class Follower(Pim):
 
 def ranks_tokens(network: nn.Module) -> TypeGuard[Pim]:
     """Tell whether an answer depends on the order of a network's tokens."""
-    return isinstance(network, Pim) and network.config.selection and network.config.head != "pooled"
+    if not isinstance(network, Pim) or network.config.head == "pooled":
+        return False
+    return network.config.selection and network.config.combiner
 
 
 def _insist_ranked(sure: Tensor, rank: Tensor) -> None:

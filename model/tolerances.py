@@ -74,6 +74,25 @@ REQUIRED = (frozenset({"logits", "cam"}), frozenset({"landmarks"}))
 """A record is whole with all of one of these."""
 
 
+_COMPARED = {
+    "logits": ("logits", "the reference's"),
+    "probabilities": ("probabilities", "the reference's"),
+    "gate": ("body-part gate", "the reference's"),
+    "cam": ("maps", "the reference's"),
+    "cam_oracle": ("maps", "pytorch-grad-cam's"),
+    "landmarks": ("landmarks", "the reference's"),
+}
+_PICTURES = {"tied_": "adversarial pictures", "film_": "real films"}
+
+
+def compared(name: str) -> str:
+    """Say in words what a figure of `LIMITS` compares: whose answer, with whose, and on what."""
+    prefix = next((start for start in _PICTURES if name.startswith(start)), "")
+    what, whose = _COMPARED[name.removeprefix(prefix)]
+    drawn = "drawn and adversarial pictures" if name == "landmarks" else "drawn pictures"
+    return f"the graph's {what} against {whose}, on {_PICTURES.get(prefix, drawn)}"
+
+
 def faults(record: Mapping[str, float], precision: Precision) -> list[str]:
     """Return in words what is wrong with a record; nothing where it may be trusted."""
     if not any(needed <= record.keys() for needed in REQUIRED):
@@ -81,7 +100,7 @@ def faults(record: Mapping[str, float], precision: Precision) -> list[str]:
     limits = LIMITS[precision]
     unknown = [f"{name} is not known" for name in record if name not in limits]
     return unknown + [
-        f"{name} differs by {value:.2e}, allowed {limits[name]:.0e}"
+        f"{name} differs by {value:.2e}, allowed {limits[name]:.0e} ({compared(name)})"
         for name, value in record.items()
         if name in limits and not value <= limits[name]  # NaN does not pass either
     ]

@@ -45,13 +45,12 @@ def site(tmp_path_factory):
     fields = {"kind": "seresnet", "backbone": "test_resnet", "size": SIZE, "classes": CLASSES}
     network = build_network(fields).eval()
     checkpoint.save(checkpoint_of(network, decision=DECISION), folder / "checkpoint.pt")
-    (folder / "card.md").write_text("$name\n")
     wanted = {
         "every": ["--every-finding", "--batch", "2", "--cam-layer", "layer3", "layer4"],
         "plain": ["--cam-layer", "layer3"],
     }
     for name, words in wanted.items():
-        command = [str(folder / "checkpoint.pt"), "--card", str(folder / "card.md"), *words]
+        command = [str(folder / "checkpoint.pt"), *words]
         command += ["--cam", "layercam"]  # positive for every class, of drawn weights too
         assert export_onnx.main([*command, "--out", str(folder / name)]) == 0
     packages = {name: load_package(folder / name) for name in wanted}

@@ -1,14 +1,23 @@
-"""Every network of the four systems: the graph's maps are pytorch-grad-cam's, for every class."""
+"""Every network and every task: a package with pytorch-grad-cam's maps, for every class."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from export.graph import write_graph, write_plain_graph
+from daemon.reading.device.sessions import LandmarkSession, Session
+from export.graph import write_graph
+from export.options import Options
 from export.parity import differences, gather, measure, of_graph, of_network, of_oracle
+from export.trace import export_checkpoint
 from model.gradcam import GradCam
-from model.networks.registry import build_network
+from model.landmarks import LandmarkManifest, LandmarkPackage
+from model.networks.registry import KINDS, build_network
+from model.package import load_package
+from model.verified import read_verified
+from tests.unit.export.conftest import checkpoint_of
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.long]
 """Measuring the coverage makes tracing twice as slow; what is traced is covered by other tests."""
@@ -16,16 +25,28 @@ pytestmark = [pytest.mark.no_cover, pytest.mark.long]
 TWO = ("no_finding", "fracture")
 CHEST = ("covid_19", "lung_opacity", "no_finding", "pneumonia")
 
+BONES = ("fracture", "metal", "softtissue")
+PIM = {
+    "backbone": "test_resnet",
+    "width": 16,
+    "upsampling": "bilinear",
+    "head": "average",
+    "classes": TWO,
+}
+
 SMALL = {
-    "seresnet": ({"kind": "seresnet", "backbone": "legacy_seresnet18", "classes": TWO}, None),
-    "resnet": ({"kind": "resnet", "classes": CHEST}, None),
+    "seresnet, single label without no_finding": (
+        {"kind": "seresnet", "backbone": "legacy_seresnet18", "classes": BONES[:2]},
+        None,
+    ),
+    "resnet, single label": ({"kind": "resnet", "classes": CHEST}, None),
     "resnet, before strides and pooling": (
         {"kind": "seresnet", "backbone": "test_resnet", "classes": TWO},
         "layer1",
     ),
     "vgg": ({"kind": "vgg", "backbone": "vgg11", "classes": TWO}, None),
     "densenet": ({"kind": "densenet", "classes": TWO}, None),
-    "regnet": (
+    "regnet, one class": (
         {
             "kind": "regnet",
             "backbone": "regnet_x_400mf",
@@ -34,18 +55,16 @@ SMALL = {
         },
         None,
     ),
-    "vit": ({"kind": "vit", "backbone": "test_vit", "classes": TWO}, None),
-    "pim over resnet": (
-        {
-            "backbone": "test_resnet",
-            "width": 16,
-            "upsampling": "bilinear",
-            "head": "average",
-            "classes": TWO,
-        },
-        "level3",
+    "vit, multi label": (
+        {"kind": "vit", "backbone": "test_vit", "classes": BONES, "activation": "sigmoid"},
+        None,
     ),
+    "pim over resnet": (PIM, "level3"),
+    "pim, multi label": ({**PIM, "classes": BONES, "activation": "sigmoid"}, None),
+    "pim without pyramid and combiner": ({**PIM, "pyramid": False, "combiner": False}, None),
+    "pim, pooled": ({**PIM, "head": "pooled"}, None),
 }
+LANDMARKS = {"kind": "hourglass", "size": 64, "width": 8, "depth": 3}
 
 FULL = {
     "seresnet50 256": ({"kind": "seresnet", "size": 256, "classes": TWO}, None),
@@ -119,12 +138,36 @@ def largest(fields, layer, folder, batches) -> dict[str, float]:
     return measure(of_graph(folder / "model.onnx"), answers, pictures, about)
 
 
+def exported(fields, folder, options) -> Path:
+    """Export a network as a checkpoint that knows its findings' operating points only."""
+    network = trained_like(fields)
+    points = {"high_sensitivity": 0.2, "high_specificity": 0.7}
+    named = [name for name in fields.get("classes", ()) if name != "no_finding"]
+    decision = {f"{name}.{point}": value for name in named for point, value in points.items()}
+    stored = checkpoint_of(network, decision=decision | {"temperature": 1.0})
+    export_checkpoint(stored, folder / "package", None, options)
+    return folder / "package"
+
+
+def test_every_kind_is_exported_below():
+    tried = {fields.get("kind", "pim") for fields, _ in SMALL.values()}
+    assert tried | {LANDMARKS["kind"]} == set(KINDS)
+
+
 @pytest.mark.parametrize("name", SMALL)
-def test_maps_of_the_graph_are_those_of_pytorch_grad_cam(name, tmp_path):
+def test_a_package_shows_the_maps_of_pytorch_grad_cam_and_is_taken_by_the_daemon(name, tmp_path):
     fields, layer = SMALL[name]
-    found = largest({"size": 64} | fields, layer, tmp_path, (1, 3))
+    options = Options(layers=(layer,) if layer else ())
+    package = load_package(exported({"size": 64} | fields, tmp_path, options))
+    found = package.manifest.parity
     assert found["cam_oracle"] <= 1e-4, found
     assert found["logits"] <= 1e-4, found
+    reported = [finding.name for finding in package.manifest.findings]
+    assert reported == [name for name in fields["classes"] if name != "no_finding"]
+    assert Session(package, "cpu", 1).device.startswith("CPU")  # asks its golden input
+    card = (package.folder / "CARD.md").read_text()
+    assert "not a medical device" in card
+    assert f"kind: {package.manifest.network}" in card
 
 
 @pytest.mark.slow
@@ -138,17 +181,21 @@ def test_maps_at_full_size_are_those_of_pytorch_grad_cam(name, tmp_path, record_
 
 
 def test_landmarks_of_the_graph_are_those_of_the_network(tmp_path):
-    fields = {"kind": "hourglass", "size": 64, "width": 8, "depth": 3}
-    network = trained_like(fields)
-    write_plain_graph(network, 64, tmp_path / "model.onnx", "landmarks")
+    folder = exported(LANDMARKS, tmp_path, Options())
+    manifest, digest = read_verified(folder, LandmarkManifest)
+    LandmarkSession(LandmarkPackage(folder, manifest, digest), "cpu", 1)  # asks its golden input
     image = np.random.default_rng(0).standard_normal((3, 3, 64, 64), np.float32)
-    answer = of_graph(tmp_path / "model.onnx")(image, np.zeros(3, np.int64))
+    answer = of_graph(folder / "model.onnx")(image, np.zeros(3, np.int64))
     with torch.no_grad():
-        assert np.allclose(answer["landmarks"], network(torch.from_numpy(image)), atol=1e-5)
+        expected = trained_like(LANDMARKS)(torch.from_numpy(image))
+    assert np.allclose(answer["landmarks"], expected, atol=1e-5)
+    card = (folder / "CARD.md").read_text()
+    assert "reports no finding" in card
+    assert "* distal_radius" in card
 
 
 def test_both_methods_and_all_findings_agree_with_one_class_at_a_time():
-    network = trained_like(SMALL["resnet"][0] | {"size": 64})
+    network = trained_like(SMALL["resnet, single label"][0] | {"size": 64})
     image = [np.random.default_rng(1).standard_normal((2, 3, 64, 64), np.float32)]
     for method in ("gradcam", "layercam"):
         every = GradCam(network, ["layer4", "layer3.1"], method, findings=(0, 3))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from export import onnx as export_onnx
-from export.card import write_card
+from export.options import Options
+from export.trace import export_checkpoint
 from model import checkpoint
 from model.networks.registry import build_network
 from model.package import golden_input, load_package
@@ -124,7 +125,11 @@ def test_several_layers_every_finding_and_a_fixed_batch_come_as_they_were_asked_
 def test_graph_that_differs_is_not_exported(quick, plain, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(LIMITS["fp32"], "logits", -1.0)
     assert run(quick, tmp_path / "package", plain) == 1
-    assert "not exported: logits differs by" in capsys.readouterr().err
+    *steps, line = capsys.readouterr().err.splitlines()
+    assert "not exported: logits differs by" in line
+    assert "(the graph's logits against the reference's, on drawn pictures)" in line
+    assert "the reference is PyTorch" in line
+    assert not any(step.startswith("writing") for step in steps)
     assert not (tmp_path / "package").exists()
 
 
@@ -165,8 +170,64 @@ def test_truncated_checkpoint_is_one_line(stored, template, tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_card_that_asks_for_an_unknown_figure_is_an_error(stored, tmp_path):
+def test_card_that_asks_for_an_unknown_figure_is_one_line_at_once(stored, tmp_path, capsys):
     template = tmp_path / "wrong.md"
-    template.write_text("$accuracy_on_the_moon")
-    with pytest.raises(KeyError, match="moon"):
-        write_card(template, checkpoint.load(stored), {})
+    template.write_text("$name $accuracy_on_the_moon")
+    assert run(stored, tmp_path / "package", template) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothing is known of $accuracy_on_the_moon; known places: auroc, cam_layer, " in line
+
+
+def test_without_a_template_a_checkpoint_without_figures_has_a_card(quick, tmp_path, capsys):
+    out = tmp_path / "package"
+    assert export_onnx.main([str(quick), "--out", str(out)]) == 0
+    card = (out / "CARD.md").read_text()
+    assert card.startswith("# tiny 1\n")
+    assert "Figures: not measured." in card
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{out}: ")
+    begun = [line.partition(" with ")[0] for line in captured.err.splitlines()]
+    assert begun == [
+        "tracing the network and its gradient",
+        "asking the graph about 6 drawn pictures",
+        "comparing 6 drawn pictures",
+        "comparing the maps of 6 drawn pictures",
+        "asking the graph about 5 adversarial pictures",
+        "comparing 5 adversarial pictures",
+        "comparing the maps of 5 adversarial pictures",
+        f"writing {out}",
+    ]
+
+
+def test_quiet_says_only_where_the_package_is(quick, plain, tmp_path, capsys):
+    assert run(quick, tmp_path / "package", plain, "--quiet") == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert len(captured.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"decision": {"temperature": 1.0}}, "no finding has operating points"),
+        ({"decision": DECISION | {"high_sensitivity": 0.9}}, "must not exceed high_specificity"),
+        ({"recipe": {"name": "tiny", "version": "1"}}, "'package' is missing"),
+    ],
+    ids=["no points", "points in the wrong order", "no package section"],
+)
+def test_checkpoint_that_lacks_what_a_package_needs_is_one_line(
+    network, tmp_path, capsys, changes, said
+):
+    checkpoint.save(checkpoint_of(network, **changes), tmp_path / "poor.pt")
+    assert export_onnx.main([str(tmp_path / "poor.pt"), "--out", str(tmp_path / "package")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert "pydantic" not in line
+    assert not (tmp_path / "package").exists()
+
+
+def test_one_class_needs_sigmoid(tmp_path):
+    fields = {"kind": "seresnet", "backbone": "test_resnet", "size": 64, "classes": ["fracture"]}
+    stored = checkpoint_of(build_network(fields))
+    with pytest.raises(ValueError, match=r"one class with softmax scores 1 on every film"):
+        export_checkpoint(stored, tmp_path / "package", None, Options())

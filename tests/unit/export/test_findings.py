@@ -9,6 +9,23 @@ def test_only_finding_of_the_shipped_model_has_its_points_without_a_prefix():
     assert (only.name, only.class_index, only.high_specificity) == ("fracture", 1, 0.4)
 
 
+def test_the_only_finding_need_not_be_a_fracture():
+    (only,) = findings_of(("metal",), {"high_sensitivity": 0.2, "high_specificity": 0.4})
+    assert (only.name, only.class_index) == ("metal", 0)
+
+
+@pytest.mark.parametrize(
+    ("classes", "decision"),
+    [
+        (("no_finding", "fracture"), {}),
+        (("fracture", "metal"), {"high_sensitivity": 0.2, "high_specificity": 0.4}),  # whose?
+    ],
+)
+def test_without_operating_points_there_is_no_package(classes, decision):
+    with pytest.raises(ValueError, match="no finding has operating points"):
+        findings_of(classes, decision)
+
+
 def test_every_finding_with_points_is_reported_and_others_are_not():
     decision = {
         f"{name}.{point}": value

@@ -24,9 +24,7 @@ def whole(network, tmp_path_factory):
     decision = {"temperature": 1.5, "high_sensitivity": 0.2, "high_specificity": 0.7}
     stored = checkpoint_of(network, decision=decision | {"gate_threshold": 0.4})
     checkpoint.save(stored, folder / "checkpoint.pt")
-    (folder / "card.md").write_text("$name\n")
-    words = [str(folder / "checkpoint.pt"), "--card", str(folder / "card.md")]
-    assert export_onnx.main([*words, "--out", str(folder / "package")]) == 0
+    assert export_onnx.main([str(folder / "checkpoint.pt"), "--out", str(folder / "package")]) == 0
     return folder / "package"
 
 
@@ -82,8 +80,10 @@ def test_conversion_that_goes_too_far_is_refused_and_leaves_what_was_there(
     before = (tmp_path / "package" / "manifest.json").read_bytes()
     monkeypatch.setitem(LIMITS[precision], "logits", -1.0)
     assert converted(whole, tmp_path / "package", precision, *films) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    *steps, line = capsys.readouterr().err.splitlines()
     assert "logits differs by" in line
+    assert "the reference is tiny 1, fp32, manifest " in line
+    assert f"converting to {precision}" in steps
     assert (tmp_path / "package" / "manifest.json").read_bytes() == before
     assert not list(tmp_path.glob(".package*"))
 
@@ -100,6 +100,12 @@ def test_a_package_can_only_change_its_precision(whole, tmp_path, capsys, words,
     assert export_onnx.main([str(whole), "--out", str(tmp_path / "out"), *words]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_package_keeps_its_card(whole, tmp_path, capsys):
+    words = ["--precision", "fp16", "--card", "card.md"]
+    assert export_onnx.main([str(whole), "--out", str(tmp_path / "out"), *words]) == 1
+    assert "a package that is converted keeps its card" in capsys.readouterr().err
 
 
 def test_what_is_converted_already_is_not_converted_again(whole, tmp_path, capsys):

@@ -98,10 +98,11 @@ def test_leading_leaves_the_network_as_it_is(small):
     [
         ({**SMALL["pim over resnet"][0], "head": "combiner"}, True),
         ({**SMALL["pim over resnet"][0], "selection": False}, False),
+        ({**SMALL["pim over resnet"][0], "combiner": False}, False),
         ({**SMALL["pim over resnet"][0], "head": "pooled"}, False),
         ({"kind": "seresnet", "backbone": "test_resnet"}, False),
     ],
-    ids=["pim", "no selection", "pooled", "no pim"],
+    ids=["pim", "no selection", "no combiner", "pooled", "no pim"],
 )
 def test_only_a_selection_ranks(fields, expected):
     network = build_network({"size": SIZE, "classes": TWO, **fields})

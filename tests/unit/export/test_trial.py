@@ -12,6 +12,7 @@ from export.trial import Trial
 from model.gradcam import GradCam
 from model.package import FindingSpec
 from model.pixels import PixelProfile
+from model.tolerances import LIMITS, compared
 from tests.unit.export.conftest import SIZE
 
 pytestmark = pytest.mark.long
@@ -93,12 +94,29 @@ def test_wrong_layer_of_the_same_grid_is_caught(network):
 
 def test_difference_that_is_no_number_does_not_pass():
     with pytest.raises(ParityError, match="gate differs by nan"):
-        insist({"logits": 0.0, "cam": 0.0, "gate": float("nan")}, "fp32")
+        insist({"logits": 0.0, "cam": 0.0, "gate": float("nan")}, "fp32", "PyTorch")
 
 
 def test_nothing_compared_does_not_pass():
     with pytest.raises(ParityError, match="no parity results"):
-        insist({}, "fp32")
+        insist({}, "fp32", "PyTorch")
+
+
+def test_a_refusal_names_who_was_compared_with_whom_on_which_pictures():
+    found = {"logits": 0.0, "cam": 0.0, "film_cam_oracle": 0.5, "tied_gate": 0.5, "landmarks": 1}
+    with pytest.raises(ParityError) as raised:
+        insist(found, "fp32", "PyTorch 2")
+    film, tie, places, reference = str(raised.value).split("; ")
+    assert film.startswith("film_cam_oracle differs by 5.00e-01, allowed 1e-03 (")
+    assert "the graph's maps against pytorch-grad-cam's, on real films" in film
+    assert "the graph's body-part gate against the reference's, on adversarial pictures" in tie
+    assert "the graph's landmarks against the reference's, on drawn and adversarial" in places
+    assert reference == "the reference is PyTorch 2"
+
+
+@pytest.mark.parametrize("precision", LIMITS)
+def test_every_figure_has_words(precision):
+    assert len({compared(name) for name in LIMITS[precision]}) == len(LIMITS[precision])
 
 
 def test_map_that_is_no_number_stays_none():
