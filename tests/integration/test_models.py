@@ -1,5 +1,6 @@
 """A daemon with several models: each study has the outcome of its route, also over kills."""
 
+import json
 import random
 import threading
 from collections import Counter
@@ -34,18 +35,26 @@ def packages(tmp_path_factory):
     return made
 
 
-def sections(packages):
-    """Each part goes to its model, and wrists to a second one besides."""
+def sections(packages, load="start", room=0):
+    """Each part goes to its model, and wrists to a second one besides.
+
+    `room` is for so many models at a time.
+    """
+    models = [
+        model_block(packages["wrist"], when={"body_parts": ["WRIST"], "descriptions": ["XR*"]}),
+        model_block(packages["chest"], name="chest", when={"body_parts": ["CHEST"]}),
+        model_block(packages["knee"], name="knee", when={"body_parts": ["KNEE"]}),
+        model_block(packages["wrist"], name="second", also=True, when={"body_parts": ["WRIST"]}),
+    ]
+    ceiling = room * (packages["wrist"] / "model.onnx").stat().st_size
     return {
-        "models": [
-            model_block(packages["wrist"], when={"body_parts": ["WRIST"], "descriptions": ["XR*"]}),
-            model_block(packages["chest"], name="chest", when={"body_parts": ["CHEST"]}),
-            model_block(packages["knee"], name="knee", when={"body_parts": ["KNEE"]}),
-            model_block(
-                packages["wrist"], name="second", also=True, when={"body_parts": ["WRIST"]}
-            ),
-        ],
-        "reading": {"provider": "cpu", "threads": 1, "lease_s": 5.0},
+        "models": [one | {"load": load} for one in models],
+        "reading": {
+            "provider": "cpu",
+            "threads": 1,
+            "lease_s": 5.0,
+            "max_models_bytes": ceiling,
+        },
         "report": {"heat_map": False},
     }
 
@@ -93,23 +102,26 @@ def shuffled(files, seed):
     return random.Random(seed).sample(list(files), len(files))
 
 
-def test_each_study_has_the_outcome_of_its_route(tmp_path, packages):
+@pytest.mark.parametrize(("load", "room"), [("start", 0), ("first_use", 1)])
+def test_each_study_has_the_outcome_of_its_route(tmp_path, packages, load, room):
     studies = drawn(tmp_path / "in")
     both, files = both_parts(tmp_path / "in")
     everything = shuffled([*(files for _, files in studies.values()), files], 1)
     with (
         Archive() as archive,
-        running_daemon(tmp_path / "node", [archive], sections(packages)) as node,
+        running_daemon(tmp_path / "node", [archive], sections(packages, load, room)) as node,
     ):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda one: send(node, one), everything))
         states = node.wait_for_outcomes([*studies, both])
-        status, log = node.wristd("status"), list(node.log)
+        status, log = json.loads(node.wristd("status")), list(node.log)
         reports = reports_of(archive)
     for study_uid, (part, _) in studies.items():
         assert said(states[study_uid]) == EXPECTED[part], part
     assert said(states[both]) == {"wrist": DONE, "chest": DONE, "second": DONE}
-    assert "model out of service (knee " in status
+    assert any(one.startswith("model out of service (knee ") for one in status["degraded"])
+    assert len(status["reads_on"]) == (room or 3)
+    assert any("model_loads" in one for one in status["counters"]) == (load == "first_use")
     assert any("out of service: model knee" in line for line in log)
     expected = {uid: len(EXPECTED[part]) for uid, (part, _) in studies.items()} | {both: 3}
     assert Counter(str(one.StudyInstanceUID) for one in reports) == expected
