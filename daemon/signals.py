@@ -174,6 +174,12 @@ class Signal(StrEnum):
     INFERENCE_SLOW = _counter(
         "inference_slow", "times", "Inference became slower than `reading.slow_factor` allows."
     )
+    MODEL_LOADS = _counter(
+        "model_loads",
+        "loads",
+        "A model was loaded for a study: at its first use, or after it had to make room.",
+        label="model",
+    )
 
     JOBS = _gauge("jobs", "jobs", "Readings of a study by a model.", label="state")
     DELIVERIES = _gauge(
@@ -204,7 +210,7 @@ class Signal(StrEnum):
     SLOWER = _flag("slower than at start", "Inference is slower than `reading.slow_factor` allows.")
     NO_DEVICE = _flag("no CUDA device", "CUDA is installed and found no device; the CPU reads.")
     OUT_OF_SERVICE = _flag(
-        "model out of service", "The package of a model could not be used at the start."
+        "model out of service", "The package of a model could not be used when it was to be loaded."
     )
 
     STUDY_HELD = _alert(

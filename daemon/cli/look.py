@@ -19,6 +19,7 @@ from daemon.operate import check as checks
 from daemon.operate import listing
 from daemon.operate.node_status import status_of
 from daemon.settings import Model, load
+from model.chain import AnyPackage
 
 
 @app.command()
@@ -30,10 +31,16 @@ def check(
     settings = load(config)
     print(f"{config}: good")
 
-    def name(model: Model) -> str:
-        return service.package_name(model, config)
+    packages: dict[str, AnyPackage] = {}
 
-    findings = list(checks.check_all(settings, config, name, peers=peers))
+    def name(model: Model) -> str:
+        package = packages[model.name] = service.open_package(model, config)
+        return f"{package.manifest.name} {package.manifest.version}"
+
+    def room() -> str:
+        return service.room_in_words(settings, packages)
+
+    findings = list(checks.check_all(settings, config, name, room, peers=peers))
     print(*findings, sep="\n")
     if any(one.level is checks.Level.WRONG for one in findings):
         raise typer.Exit(EXIT_MISCONFIGURED)

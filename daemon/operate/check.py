@@ -53,7 +53,12 @@ class CheckResult:
 
 
 def check_all(
-    settings: Settings, file: Path, package: Callable[[Model], str], *, peers: bool
+    settings: Settings,
+    file: Path,
+    package: Callable[[Model], str],
+    room: Callable[[], str],
+    *,
+    peers: bool,
 ) -> Iterator[CheckResult]:
     """Give what is found, one thing after the other.
 
@@ -64,6 +69,8 @@ def check_all(
         Where they stand; paths are relative to it.
     package : callable
         Opens a model's package and names it; raises Misconfigured.
+    room : callable
+        Says how the packages that were opened fit under the ceiling; raises Misconfigured.
     peers : bool
         Whether peers are asked, too.
     """
@@ -80,6 +87,8 @@ def check_all(
         called_by = ours.certificate, ours.key, ours.authority
         yield _tried("tls.certificate", lambda: _certificate(called_by))
     yield from _models(settings, package)
+    if settings.reading.max_models_bytes:
+        yield _tried("reading.max_models_bytes", lambda: (Level.GOOD, room()))
     if peers:
         yield from _peers(settings)
 

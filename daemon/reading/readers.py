@@ -1,13 +1,15 @@
 """Several models: each job goes to the one that it names; none takes another with it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from daemon.reading.device.guard import Offline
 from daemon.reading.opened import OpenStudy
 from daemon.reading.reader import Reader
+from daemon.reading.shelf import Shelf
 from daemon.records import Job, ModelIdentity, Reason, StudyReading
 
 
@@ -40,11 +42,14 @@ class Readers:
         What is known of the others, by their names.
     holds : collection of str
         The names of the rules that hold a study for a person.
+    shelf : Shelf
+        The models among `readers` that are loaded on demand.
     """
 
     readers: Mapping[str, Reader]
     out_of_service: Mapping[str, ModelIdentity]
     holds: Collection[str] = ()
+    shelf: Shelf = field(default_factory=Shelf)
 
     @property
     def spool(self) -> Path:
@@ -54,7 +59,7 @@ class Readers:
     def open(self, job: Job, now: datetime, keep: Callable[[], None]) -> OpenStudy | StudyReading:
         """See `Reader.open`; a model that is out of service, or in no settings, reads nothing."""
         if job.model_name in self.readers:
-            return self.readers[job.model_name].open(job, now, keep)
+            return self._loading(self.readers[job.model_name].open(job, now, keep), now, keep)
         is_known = job.model_name in self.out_of_service
         reason = Reason.MODEL_OFFLINE if is_known else Reason.NO_MODEL
         return self.unread(job, job.reason or reason, now)
@@ -64,7 +69,9 @@ class Readers:
         read: dict[int, StudyReading] = {}
         for name in dict.fromkeys(one.job.model_name for one in studies):
             mine = [place for place, one in enumerate(studies) if one.job.model_name == name]
-            readings = self.readers[name].infer([studies[place] for place in mine], now)
+            some = [studies[place] for place in mine]
+            with self.shelf.holding(name, some):
+                readings = self.readers[name].infer(some, now)
             read.update(zip(mine, readings, strict=True))
         return [read[place] for place in range(len(studies))]
 
@@ -76,6 +83,18 @@ class Readers:
             reason = Reason.HELD_BY_RULE
         identity = self.out_of_service.get(job.model_name, nobody_asked())
         return self._any.unread(job, reason, now, identity)
+
+    def _loading(
+        self, opened: OpenStudy | StudyReading, now: datetime, keep: Callable[[], None]
+    ) -> OpenStudy | StudyReading:
+        """See to it that the model of an opened study is loaded, where that is on demand."""
+        if isinstance(opened, StudyReading):
+            return opened
+        try:
+            self.shelf.fetch(opened.job.model_name, opened, keep)
+        except Offline:
+            return self.unread(opened.job, Reason.MODEL_OFFLINE, now)
+        return opened
 
     @property
     def _any(self) -> Reader:

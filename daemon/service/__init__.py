@@ -36,11 +36,11 @@ from daemon.reading.sandbox import Decoders
 from daemon.service.couriers import build_sending
 from daemon.service.fetching import build_fetchers
 from daemon.service.fetching import fetching as fetching
+from daemon.service.loading import room_in_words as room_in_words
 from daemon.service.offline import offline as offline
 from daemon.service.reading import build_reading, router
 from daemon.service.reading import open_models as open_models
 from daemon.service.reading import open_package as open_package
-from daemon.service.reading import package_name as package_name
 from daemon.service.reading import recipes_of as recipes_of
 from daemon.service.safekeeping import build_safekeeping
 from daemon.settings import Place, Settings, resolve

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,19 +14,21 @@ from daemon.errors import Misconfigured
 from daemon.guarded import guarded
 from daemon.ledger.jobs.queue import Queue
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.notes import Noted, Notes
-from daemon.reading.analysis.by_view import analysis_of
-from daemon.reading.device.opening import Networks, open_networks
+from daemon.ledger.notes import Notes
+from daemon.reading.analysis.by_view import Stages, analysis_of
+from daemon.reading.device.opening import Networks
 from daemon.reading.meant import Meant
 from daemon.reading.pipeline import Pipeline
 from daemon.reading.reader import Reader
 from daemon.reading.readers import Readers, unknown
 from daemon.reading.sandbox import Decoders
+from daemon.reading.shelf import Shelf, Shelved, stages_of
 from daemon.reading.signalling import InLedger, Signalling
 from daemon.reading.worker import Reporter as Report
 from daemon.reading.worker import Worker
 from daemon.records import Reported, StudyReading, Withdrawal
 from daemon.results.reporter import Reporter
+from daemon.service.loading import Loader, room_on_demand, weight_of
 from daemon.settings import Model, Place, Reading, Settings, resolve
 from daemon.signals import Signal, SignalKind
 from model.chain_package import AnyPackage, load
@@ -69,12 +71,6 @@ def open_package(model: Model, settings_file: Path) -> AnyPackage:
     return package.with_findings(findings)
 
 
-def package_name(model: Model, settings_file: Path) -> str:
-    """Return name and version of a model's package; see `open_package`."""
-    manifest = open_package(model, settings_file).manifest
-    return f"{manifest.name} {manifest.version}"
-
-
 def open_models(settings: Settings, settings_file: Path) -> list[Opened]:
     """Open every model's package; one that cannot be used does not keep the others from it.
 
@@ -110,12 +106,20 @@ def router(settings: Settings) -> Route:
 
 @dataclass(frozen=True, eq=False)
 class Equipment:
-    """What reads studies and what reports them, each of every model of the settings."""
+    """What reads studies and what reports them, each of every model of the settings.
+
+    `networks` are those that stay loaded.
+    """
 
     readers: Readers
     report: Report
     networks: Mapping[str, Networks]
     reporters: Mapping[str, Reporter]
+
+    def batch_size(self) -> int:
+        """Return how many images make a batch: as many as any loaded model takes."""
+        pinned = (one.batch_size for one in self.networks.values())
+        return max(self.readers.shelf.batch_size, *pinned, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +138,24 @@ class Surroundings:
 
 
 def equip(settings: Settings, models: Sequence[Opened], where: Surroundings) -> Equipment:
-    """Load every model on its device, and build what reads and reports with it.
+    """Load the models on their devices, and build what reads and reports with them.
 
     Raises
     ------
     Misconfigured
-        No model can be used.
+        No model can be used, or the ceiling of their weight is too low.
     """
-    networks = _networks(settings, models, where)
+    loader = Loader(settings.reading, where.signals, where.worker, where.clock)
+    packages = {one.model.name: one.package for one in models if one.package is not None}
+    room = room_on_demand(settings, packages)
+    shelf = Shelf(_on_demand(loader, models), room)
+    networks = _pinned(loader, models, shelf.models)
+    stages: dict[str, Stages] = {**networks}
+    stages |= {name: stages_of(shelf, name) for name in shelf.models}
     readers = {
-        one.name: _reader(settings, where, one, networks[one.name])
+        one.name: _reader(settings, where, one, stages[one.name])
         for one in settings.models
-        if one.name in networks
+        if one.name in stages
     }
     reporters = {
         one.name: Reporter(settings.report_of(one), settings.destinations, where.outbox)
@@ -155,6 +165,7 @@ def equip(settings: Settings, models: Sequence[Opened], where: Surroundings) -> 
         readers,
         {one.name: unknown(one.name) for one in settings.models if not one.hold},
         [one.name for one in settings.models if one.hold],
+        shelf,
     )
     report = _report(reporters, reporters[next(iter(readers))])
     return Equipment(every, report, networks, reporters)
@@ -196,40 +207,51 @@ def build_reading(
         clock=clock,
         settled=settled,
     )
-    batch_size = partial(_largest_batch, list(equipment.networks.values()))
-    return Pipeline(worker, number, batch_size), decoders
+    return Pipeline(worker, number, equipment.batch_size), decoders
 
 
-def _networks(
-    settings: Settings, models: Sequence[Opened], where: Surroundings
+def _on_demand(loader: Loader, models: Sequence[Opened]) -> dict[str, Shelved]:
+    """Return what loads each model that is not loaded at the start and can be used."""
+    return {
+        one.model.name: Shelved(
+            one.package,
+            partial(loader.load_on_demand, one.model, one.package),
+            weight_of(one.package),
+        )
+        for one in models
+        if one.package is not None and one.model.load == "first_use"
+    }
+
+
+def _pinned(
+    loader: Loader, models: Sequence[Opened], on_demand: Collection[str]
 ) -> dict[str, Networks]:
-    """Load every package that can be used; say which models are out of service."""
+    """Load every other package that can be used; say which models are out of service."""
     opened: dict[str, Networks] = {}
     problems: list[str] = []
-    signals, worker = where.signals, where.worker
-    for one in (one for one in models if not one.model.hold):
-        name, package = one.model.name, one.package
-        provider = one.model.provider or settings.reading.provider
-        reading = settings.reading.model_copy(update={"provider": provider})
-        if package is not None:
+    for one in models:
+        name = one.model.name
+        if one.model.hold or name in on_demand:
+            continue
+        if one.package is not None:
             try:
-                opened[name] = open_networks(reading, package, signals, worker, name)
+                opened[name] = loader.load(one.model, one.package)
             except Misconfigured as error:
-                problems.append(f"model {name}: {error}")
+                problems.append(str(error))
         if name not in opened:
-            signals.note(Noted(Signal.OUT_OF_SERVICE, where.clock(), name, worker))
-    if not opened:
+            loader.out_of_service(name)
+    if not (opened or on_demand):
         raise Misconfigured("\n".join(problems))
     for words in problems:
         logger.error("out of service: %s", words)
     return opened
 
 
-def _reader(settings: Settings, where: Surroundings, model: Model, networks: Networks) -> Reader:
-    route, package = router(settings), networks.package
+def _reader(settings: Settings, where: Surroundings, model: Model, stages: Stages) -> Reader:
+    route, package = router(settings), stages.package
     return Reader(
         package=package,
-        analysis=analysis_of(networks),
+        analysis=analysis_of(stages),
         spool=where.spool,
         settings_digest=settings.results_digest(model),
         decode=where.decoders.decode,
@@ -249,10 +271,6 @@ def _report(reporters: dict[str, Reporter], otherwise: Reporter) -> Report:
         return reporters.get(reading.model_name, otherwise).report(reading, withdrawal)
 
     return report
-
-
-def _largest_batch(networks: Sequence[Networks]) -> int:
-    return max(one.batch_size for one in networks)
 
 
 def _openers(settings: Reading) -> int:

@@ -113,6 +113,7 @@ class Reading(Section):
     provider: Literal["auto", "cuda", "tensorrt", "cpu"] = "auto"
     cuda_graph: bool = False
     threads: int = Field(default=0, ge=0)
+    max_models_bytes: int = Field(default=0, ge=0)
     on_device_lost: Literal["degrade", "not_analysed"] = "degrade"
     slow_factor: float = Field(default=10.0, gt=1)
     batch_size: int = Field(default=0, ge=0, le=256)

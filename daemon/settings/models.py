@@ -84,6 +84,8 @@ class Model(Section):
     """No package: a study with such an image is held for a person, and nothing is sent."""
     provider: Literal["", "auto", "cuda", "tensorrt", "cpu"] = ""
     """Empty: as in [reading]."""
+    load: Literal["start", "first_use"] = "start"
+    """From the start on it stays loaded; at its first use, until others need the room."""
     also: bool = False
     """Asked besides the first model that matches, and not only in its place."""
     when: When = When()
@@ -93,8 +95,8 @@ class Model(Section):
     def _reads_or_holds(self) -> "Model":
         if self.hold == bool(self.package):
             raise ValueError("give either a package, or hold = true")
-        if self.hold and (self.provider or self.operating_points):
-            raise ValueError("hold = true reads nothing: remove provider and operating_points")
+        if self.hold and (self.provider or self.load != "start" or self.operating_points):
+            raise ValueError("hold = true reads nothing: remove provider, load, operating_points")
         return self
 
 

@@ -91,6 +91,16 @@ def test_folder_space_ledger_and_package_that_cannot_be_used_are_all_named(tmp_p
     assert "schema 9999, which only a newer version knows" in line(said, "ledger")
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "code", "words"),
+    [(10**9, 0, "bytes for models that are loaded"), (1, 78, "raise it, or give one of them load")],
+)
+def test_a_ceiling_that_is_too_low_for_the_models_is_named(tmp_path, ceiling, code, words):
+    sections = {"receiver": {"port": 0}, "reading": {"max_models_bytes": ceiling}}
+    found, said = check(tmp_path, **sections)
+    assert (found, words in line(said, "reading.max_models_bytes")) == (code, True), said
+
+
 def test_a_ledger_that_is_none_is_named(tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "ledger.sqlite").write_bytes(b"noise" * 1000)
@@ -117,7 +127,7 @@ def test_our_certificate_is_shown_and_judged(tmp_path, days, fits, level, words)
     receiver = {"port": 0, **{name: str(file) for name, file in tls.items()}}
     file = tmp_path / "settings.toml"
     file.write_text(settings_text(fast_settings({"receiver": receiver}), [Pacs]))
-    findings = check_all(load(file), file, lambda _model: "", peers=False)
+    findings = check_all(load(file), file, lambda _model: "", str, peers=False)
     [found] = [one for one in findings if one.what == "receiver.tls_certificate"]
     assert (found.level, words in found.words) == (level, True), found
 

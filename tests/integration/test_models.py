@@ -1,5 +1,6 @@
 """A daemon with several models: each study has the outcome of its route, also over kills."""
 
+import json
 import random
 import threading
 from collections import Counter
@@ -34,7 +35,7 @@ def packages(tmp_path_factory):
     return made
 
 
-def sections(packages):
+def sections(packages, **reading):
     """Each part goes to its model, and wrists to a second one besides."""
     return {
         "models": [
@@ -45,9 +46,17 @@ def sections(packages):
                 packages["wrist"], name="second", also=True, when={"body_parts": ["WRIST"]}
             ),
         ],
-        "reading": {"provider": "cpu", "threads": 1, "lease_s": 5.0},
+        "reading": {"provider": "cpu", "threads": 1, "lease_s": 5.0, **reading},
         "report": {"heat_map": False},
     }
+
+
+def with_room_for_two(packages):
+    """The first model stays loaded; of the others, one at a time is."""
+    graph = packages["wrist"] / "model.onnx"
+    made = sections(packages, max_models_bytes=2 * graph.stat().st_size)
+    first, *others = made["models"]
+    return made | {"models": [first, *(one | {"load": "first_use"} for one in others)]}
 
 
 EXPECTED = {
@@ -99,17 +108,20 @@ def test_each_study_has_the_outcome_of_its_route(tmp_path, packages):
     everything = shuffled([*(files for _, files in studies.values()), files], 1)
     with (
         Archive() as archive,
-        running_daemon(tmp_path / "node", [archive], sections(packages)) as node,
+        running_daemon(tmp_path / "node", [archive], with_room_for_two(packages)) as node,
     ):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda one: send(node, one), everything))
         states = node.wait_for_outcomes([*studies, both])
-        status, log = node.wristd("status"), list(node.log)
+        status, log = json.loads(node.wristd("status")), list(node.log)
         reports = reports_of(archive)
     for study_uid, (part, _) in studies.items():
         assert said(states[study_uid]) == EXPECTED[part], part
     assert said(states[both]) == {"wrist": DONE, "chest": DONE, "second": DONE}
-    assert "model out of service (knee " in status
+    assert any(one.startswith("model out of service (knee ") for one in status["degraded"])
+    loads = {name for name in status["counters"] if name.startswith("model_loads")}
+    assert loads == {"model_loads chest", "model_loads second"}
+    assert len(status["reads_on"]) == 2
     assert any("out of service: model knee" in line for line in log)
     expected = {uid: len(EXPECTED[part]) for uid, (part, _) in studies.items()} | {both: 3}
     assert Counter(str(one.StudyInstanceUID) for one in reports) == expected

@@ -1,7 +1,8 @@
 """Another analysis for each view; and from a package to its analysis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from typing_extensions import override
 
@@ -11,10 +12,10 @@ from daemon.reading.analysis.localised import Localised
 from daemon.reading.analysis.prediction import Analysis, Prediction, Prepared
 from daemon.reading.analysis.single import Single
 from daemon.reading.decoded import Decoded
-from daemon.reading.device.opening import Networks
+from daemon.reading.device.outputs import LandmarkOutput, Network, Runs
 from daemon.reading.refused import NotReadable
 from daemon.records import Reason
-from model.chain_package import Branch, ChainManifest, ChainPackage
+from model.chain_package import AnyPackage, Branch, ChainManifest, ChainPackage
 from model.package import ModelPackage
 
 
@@ -46,7 +47,26 @@ class ByView(Analysis):
         return [answers[place] for place in range(len(ready))]
 
 
-def analysis_of(networks: Networks) -> Analysis:
+class Stages(Protocol):
+    """The networks of a package, by the names of its stages; "" where it has one only."""
+
+    @property
+    def package(self) -> AnyPackage:
+        """The package."""
+        ...
+
+    @property
+    def classifiers(self) -> Mapping[str, Network]:
+        """Those that score findings."""
+        ...
+
+    @property
+    def localisers(self) -> Mapping[str, Runs[LandmarkOutput]]:
+        """Those that find landmarks."""
+        ...
+
+
+def analysis_of(networks: Stages) -> Analysis:
     """Return what a package does with an image, on its networks."""
     package = networks.package
     if isinstance(package, ModelPackage):
@@ -56,7 +76,7 @@ def analysis_of(networks: Networks) -> Analysis:
     return ByView(package.manifest, branches)
 
 
-def _branch(package: ChainPackage, networks: Networks, branch: Branch) -> Analysis:
+def _branch(package: ChainPackage, networks: Stages, branch: Branch) -> Analysis:
     members = [
         Single(
             package.classifiers[name].manifest,

@@ -41,7 +41,7 @@ _SHORTEST_S = 1e-6
 
 
 class Offline(Unavailable):
-    """There is no device left that may read."""
+    """There is no device or model left that may read."""
 
 
 @dataclass(eq=False)
@@ -145,6 +145,11 @@ class Guard(Generic[Answers]):
         else:
             self._degraded.discard(why)
         self._flag(why, is_so=degraded)
+
+    def put_away(self) -> None:
+        """Take down all that is noted of it: it will not run any more."""
+        for signal in (Signal.READS_ON, *DEGRADED):
+            self._flag(signal, is_so=False)
 
     def _flag(self, signal: Signal, *, is_so: bool = True, words: str = "") -> None:
         note = Noted(signal, self.clock(), self.model, self.worker, words)

@@ -32,6 +32,13 @@ class Networks:
         """Images that make a batch: as many as the classifiers take."""
         return max(guard.batch_size for guard in self.classifiers.values())
 
+    def put_away(self) -> None:
+        """Take down what is noted of every graph; the memory goes with the last reference."""
+        for classifier in self.classifiers.values():
+            classifier.put_away()
+        for localiser in self.localisers.values():
+            localiser.put_away()
+
 
 def open_networks(
     settings: Reading, package: AnyPackage, signals: Signalling, worker: str, model: str = ""

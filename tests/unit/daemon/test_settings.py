@@ -95,7 +95,7 @@ def test_values_that_cannot_work_are_refused(tmp_path, text, words):
     [
         ('name = "a"', "either a package, or hold = true"),
         ('name = "a"\npackage = "p"\nhold = true', "either a package, or hold = true"),
-        ('name = "a"\nhold = true\nprovider = "cpu"', "remove provider and operating_points"),
+        ('name = "a"\nhold = true\nprovider = "cpu"', "remove provider, load, operating_points"),
         ('name = "a"\nhold = true', "at least one needs a package"),
     ],
 )
