@@ -19,7 +19,7 @@ from daemon.operate import check as checks
 from daemon.operate import listing
 from daemon.operate.node_status import status_of
 from daemon.settings import Model, load
-from model.chain import AnyPackage
+from model.chain_package import AnyPackage
 
 
 @app.command()

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from daemon.reading.device.guard import Offline
 from daemon.reading.device.opening import Networks
 from daemon.reading.device.outputs import Given, LandmarkOutput, Network, Runs
-from model.chain import AnyPackage
+from model.chain_package import AnyPackage
 from model.package import ModelPackage
 
 logger = logging.getLogger(__name__)

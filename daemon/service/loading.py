@@ -13,7 +13,7 @@ from daemon.reading.device.opening import Networks, open_networks
 from daemon.reading.signalling import Signalling
 from daemon.settings import Model, Reading, Settings
 from daemon.signals import Signal
-from model.chain import AnyPackage, load
+from model.chain_package import AnyPackage, load
 from model.package import GRAPH_FILE, PackageError
 
 logger = logging.getLogger(__name__)

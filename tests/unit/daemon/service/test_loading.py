@@ -23,7 +23,7 @@ from daemon.service.loading import room_on_demand, weight_of
 from daemon.service.reading import Surroundings, equip, open_models
 from daemon.settings import DimseDestination, Model, Reading, Settings
 from daemon.signals import Signal
-from model.chain import write_chain
+from model.chain_package import write_chain
 from model.package import load_package, write_package
 from tests.support.chains import CROP, Phantom, classifier, described, localiser
 from tests.support.graphs import tiny_manifest, write_graph
