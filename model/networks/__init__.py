@@ -13,6 +13,7 @@ regnet      the bone abnormality system's: one-channel stem, head of three layer
 vit         a vision transformer
 hourglass   DeepWrist's landmark localiser
 registry    every network by its kind
+parts       the parts of a body from the input on
 pretrained  initial weights of a backbone from a file
 published   weights of the published checkpoints, by their names
 metadata    age and sex beside the picture

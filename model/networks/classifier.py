@@ -4,6 +4,7 @@ The published systems beside the wrist's are all of this kind; each family has a
 (`seresnet`, `chest`, `regnet`, `vit`) that says only what is particular to it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from typing_extensions import override
 
+from model.networks.parts import parts_of
 from model.networks.pretrained import load_backbone
 from model.networks.selector import Activation
 
@@ -73,8 +75,22 @@ class Classifier(nn.Module):
     @override
     def forward(self, image: Tensor) -> Tensor:
         """Return logits [batch, classes] of an image [batch, 3, size, size]."""
-        logits: Tensor = self.head(self.body(image))
+        logits: Tensor = self.head(self.features(image))
         return logits
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return the pooled features [batch, channels] that the head reads."""
+        features: Tensor = self.body(image)
+        return features
+
+    def stages(self) -> Iterator[nn.Module]:
+        """Yield the parts of the body from the input on."""
+        inner = getattr(self.body, "network", None)  # of a body that hands on one channel
+        yield from parts_of(inner if isinstance(inner, nn.Module) else self.body)
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters of the body."""
+        return self.body.parameters()
 
 
 def linear_head(config: ClassifierConfig, channels: int) -> nn.Module:

@@ -7,6 +7,7 @@ Each part can be left out, to see what it is worth (`pyramid`, `selection`, `com
 "pooled" leaves out all three: the backbone with one linear layer.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -140,11 +141,22 @@ class Pim(nn.Module):
         levels, pooled = self.look(image)
         return self.judge(levels, pooled, metadata)
 
+    def features(self, image: Tensor) -> Tensor:
+        """Return the means of all nodes [batch, channels of all nodes] of an image."""
+        return _means(self.backbone(image))
+
+    def stages(self) -> Iterator[nn.Module]:
+        """Yield the parts of the backbone from the input on."""
+        yield from self.backbone.stages()
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters of the backbone."""
+        return self.backbone.parameters()
+
     def look(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the pyramid's levels [batch, tokens, width] and the nodes' means."""
         nodes = self.backbone(image)
-        pooled = torch.cat([node.mean(dim=(1, 2)) for node in nodes], dim=1)
-        return self.pyramid(nodes), pooled
+        return self.pyramid(nodes), _means(nodes)
 
     def judge(
         self, levels: list[Tensor], pooled: Tensor, metadata: Tensor | None = None
@@ -201,6 +213,10 @@ class Pim(nn.Module):
         if combined is not None:
             answers.insert(0, combined)
         return torch.stack(answers).mean(dim=0)
+
+
+def _means(nodes: list[Tensor]) -> Tensor:
+    return torch.cat([node.mean(dim=(1, 2)) for node in nodes], dim=1)
 
 
 def _projection(channels: int, width: int) -> nn.Sequential:

@@ -1,8 +1,13 @@
-"""Every network by its kind, so that a checkpoint can hold any of them."""
+"""Every network by its kind, so that training can build and a checkpoint can hold any of them.
 
-from collections.abc import Callable, Mapping
+Every network is `Trainable`; a PIM and a classifier are `Classifying` too.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from torch import Tensor, nn
 
 from model.networks.chest import build_densenet, build_resnet, build_vgg
 from model.networks.classifier import Classifier, ClassifierConfig
@@ -13,6 +18,7 @@ from model.networks.seresnet import build_seresnet
 from model.networks.vit import build_vit
 
 Network = Pim | Classifier | Localiser
+Configuration = PimConfig | ClassifierConfig | HourglassConfig
 
 CLASSIFIERS: dict[str, Callable[[ClassifierConfig, Path | None], Classifier]] = {
     "seresnet": build_seresnet,
@@ -25,26 +31,84 @@ CLASSIFIERS: dict[str, Callable[[ClassifierConfig, Path | None], Classifier]] = 
 KINDS = ("pim", *CLASSIFIERS, "hourglass")
 
 
-def build_network(fields: Mapping[str, Any], weights: Path | None = None) -> Network:
-    """Build a network from its configuration.
+class Trainable(Protocol):
+    """What training may ask of every network.
+
+    Its `config` has `size`, the side of the square input in pixels.
+    """
+
+    @property
+    def config(self) -> Configuration:
+        """All that is needed to build the network again."""
+
+    def stages(self) -> Iterator[nn.Module]:
+        """Yield parts from the input on, for freezing the first of them."""
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters that initial weights are for; all others are the head's.
+
+        A localiser has none.
+        """
+
+
+class Classifying(Trainable, Protocol):
+    """What training may ask of a network that answers with logits.
+
+    Its `config` has `classes` and `activation` too.
+    """
+
+    @property
+    def config(self) -> PimConfig | ClassifierConfig:
+        """All that is needed to build the network again."""
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return pooled features [batch, channels] of images [batch, 3, size, size].
+
+        Of a classifier those that its head reads; of a PIM the means of all nodes.
+        """
+
+
+def configure(fields: Mapping[str, Any]) -> Configuration:
+    """Validate the configuration of a network without building it.
 
     Parameters
     ----------
     fields : mapping
         ``kind`` and the fields of the configuration of that kind; without ``kind`` a PIM.
-    weights : Path, optional
-        Initial weights of a classifier's body, see `model.networks.pretrained`.
+
+    Raises
+    ------
+    ValueError
+        There is no such kind, or a field does not fit it (pydantic's ValidationError).
+    """
+    kind = fields.get("kind", "pim")
+    if kind not in KINDS:
+        raise ValueError(f"network kind {kind!r}: there are {', '.join(KINDS)}")
+    if kind == "pim":
+        return PimConfig.model_validate({k: v for k, v in fields.items() if k != "kind"})
+    if kind == "hourglass":
+        return HourglassConfig.model_validate(fields)
+    return ClassifierConfig.model_validate(fields)
+
+
+def build_network(fields: Mapping[str, Any], weights: str | Path | None = None) -> Network:
+    """Build a network from its configuration.
+
+    Parameters
+    ----------
+    fields : mapping
+        See `configure`.
+    weights : str or Path, optional
+        Initial weights of the backbone: a file, see `model.networks.pretrained`.
 
     Raises
     ------
     ValueError
         There is no such kind, or a field does not fit it.
     """
-    kind = fields.get("kind", "pim")
-    if kind == "pim":
-        return Pim(PimConfig.model_validate({k: v for k, v in fields.items() if k != "kind"}))
-    if kind == "hourglass":
-        return Localiser(HourglassConfig.model_validate(fields))
-    if kind not in CLASSIFIERS:
-        raise ValueError(f"network kind {kind!r}: there are {', '.join(KINDS)}")
-    return CLASSIFIERS[kind](ClassifierConfig.model_validate(fields), weights)
+    config = configure(fields)
+    if isinstance(config, PimConfig):
+        return Pim(config)
+    if isinstance(config, HourglassConfig):
+        return Localiser(config)
+    return CLASSIFIERS[config.kind](config, None if weights is None else Path(weights))
