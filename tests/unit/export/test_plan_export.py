@@ -7,7 +7,7 @@ from export.trace import export_checkpoint
 from export.wish import Wish
 from model import checkpoint
 from model.package import load_package
-from tests.support.films import plan_tree, write_films
+from tests.support.films import recipe_tree, write_films
 from training.examples import read_manifest
 from training.learn import learn
 from training.plan import Plan
@@ -20,7 +20,7 @@ CARD = Path(__file__).parents[3] / "training" / "recipes" / "wrist_product_card.
 
 def test_several_findings_are_exported_and_answer_as_the_checkpoint(tmp_path):
     films = read_manifest(write_films(tmp_path))
-    tree = plan_tree(
+    tree = recipe_tree(
         tmp_path,
         task="multi",
         classes=["fracture", "metal"],

@@ -11,7 +11,7 @@ import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from model import checkpoint
-from tests.support.films import plan_tree, write_films
+from tests.support.films import recipe_tree, write_films
 from training import assess, ensemble, heat, infer, pointing, tune
 from training.answers import HeadAnswers
 from training.decision import decide, scores_of
@@ -29,7 +29,7 @@ from training.subject import load_subject
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     write_films(root)
-    learn(Plan.check(plan_tree(root, optimiser__epochs=1), "test"))
+    learn(Plan.check(recipe_tree(root, optimiser__epochs=1), "test"))
     return root
 
 
@@ -245,7 +245,7 @@ def test_members_are_judged_as_one(run):
 
 @pytest.mark.long
 def test_every_fold_gets_a_fresh_network(run):
-    tree = plan_tree(run, out=str(run / "folds"), optimiser__epochs=1)
+    tree = recipe_tree(run, out=str(run / "folds"), optimiser__epochs=1)
     config = run / "folds.yaml"
     config.write_text(yaml.safe_dump(tree))
     assert ensemble.main(["folds", "--config", str(config), "--folds", "2"]) == 0
@@ -261,7 +261,7 @@ def test_every_fold_gets_a_fresh_network(run):
 @pytest.mark.long
 def test_search_keeps_its_trials_and_draws_them(run, capsys):
     config, space = run / "search.yaml", run / "space.yaml"
-    tree = plan_tree(run, out=str(run / "search"), optimiser__epochs=1)
+    tree = recipe_tree(run, out=str(run / "search"), optimiser__epochs=1)
     config.write_text(yaml.safe_dump(tree))
     space.write_text("optimiser.lr: {low: 1.0e-4, high: 1.0e-2, log: true}\n")
     command = ["--config", str(config), "--space", str(space), "--trials", "1"]
@@ -275,7 +275,7 @@ def test_search_keeps_its_trials_and_draws_them(run, capsys):
 
 def test_search_over_an_unknown_key_is_refused(run, tmp_path, capsys):
     config, space = tmp_path / "search.yaml", tmp_path / "space.yaml"
-    config.write_text(yaml.safe_dump(plan_tree(run, out=str(tmp_path / "out"))))
+    config.write_text(yaml.safe_dump(recipe_tree(run, out=str(tmp_path / "out"))))
     space.write_text("optimiser.speed: {choices: [1, 2]}\n")
     assert tune.main(["--config", str(config), "--space", str(space), "--trials", "1"]) == 2
     assert "optimiser.speed" in capsys.readouterr().err

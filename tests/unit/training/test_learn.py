@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from model import checkpoint
-from tests.support.films import plan_tree, write_films
+from tests.support.films import recipe_tree, write_films
 from training.answers import answer_films
 from training.config import RecipeError
 from training.geometry import Films
@@ -30,7 +30,7 @@ def films(tmp_path: Path) -> Path:
 
 
 def plan_of(root: Path, **changes: object) -> Plan:
-    return Plan.check(plan_tree(root, **changes), "test")
+    return Plan.check(recipe_tree(root, **changes), "test")
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -99,7 +99,7 @@ def test_killed_run_goes_on_to_the_same_weights(films):
     long = {"optimiser__epochs": 6, "watch__save_every": 1, "optimiser__ema_decay": 0.9}
     learn(plan_of(films, out=str(films / "whole"), **long))
     config = films / "killed.yaml"
-    config.write_text(yaml.safe_dump(plan_tree(films, out=str(films / "killed"), **long)))
+    config.write_text(yaml.safe_dump(recipe_tree(films, out=str(films / "killed"), **long)))
     command = [sys.executable, "-m", "training.train", "--config", str(config)]
     running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     state = films / "killed" / "state.pt"
@@ -231,7 +231,7 @@ def test_two_ranks_have_the_loss_of_one(films):
     losses = []
     for name, ranks in (("one", 1), ("two", 2)):
         config = films / f"{name}.yaml"
-        config.write_text(yaml.safe_dump(plan_tree(films, out=str(films / name), **fixed)))
+        config.write_text(yaml.safe_dump(recipe_tree(films, out=str(films / name), **fixed)))
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
         done = subprocess.run(
             [sys.executable, *torchrun, "-m", "training.train", "--config", str(config)],

@@ -8,7 +8,7 @@ from model import checkpoint
 from model.networks.grey import make_grey
 from model.networks.pim import Pim, PimConfig
 from model.networks.pretrained import load_backbone
-from tests.support.films import KINDS, plan_tree, write_films
+from tests.support.films import KINDS, recipe_tree, write_films
 from training.changes import blend, cut
 from training.learn import build, learn
 from training.losses import label_loss
@@ -43,7 +43,7 @@ def test_backbone_stands_still_in_the_first_epochs_when_asked():
 def test_run_whose_backbone_stands_still_keeps_the_initial_backbone(tmp_path):
     write_films(tmp_path)
     changes = {"optimiser__epochs": 1, "optimiser__head_epochs": 1, "optimiser__name": "adam"}
-    plan = Plan.check(plan_tree(tmp_path, **changes, network__frozen_norms=True), "test")
+    plan = Plan.check(recipe_tree(tmp_path, **changes, network__frozen_norms=True), "test")
     learn(plan)
     after = checkpoint.load(plan.out / "last.pt").weights
     torch.manual_seed(plan.seed)
@@ -58,11 +58,11 @@ def test_rare_classes_weigh_more_so_that_all_classes_weigh_alike(tmp_path):
     lines = path.read_text().splitlines()
     metal = [line for line in lines if ",metal,train," in line]
     path.write_text("\n".join(line for line in lines if line not in metal[2:]) + "\n")
-    plan = Plan.check(plan_tree(tmp_path, data__weighted=True, optimiser__epochs=1), "test")
+    plan = Plan.check(recipe_tree(tmp_path, data__weighted=True, optimiser__epochs=1), "test")
     weights = prepare(plan, read_examples(plan)).weights
     assert (weights * torch.tensor([8.0, 8.0, 2.0])).tolist() == pytest.approx([6.0] * 3)
     learn(plan)
-    multi = Plan.check(plan_tree(tmp_path, task="multi", classes=["fracture", "metal"]), "test")
+    multi = Plan.check(recipe_tree(tmp_path, task="multi", classes=["fracture", "metal"]), "test")
     assert prepare(multi, read_examples(multi)).weights.tolist() == pytest.approx([10 / 8, 16 / 2])
 
 

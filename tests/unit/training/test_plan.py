@@ -8,7 +8,7 @@ import yaml
 
 from model.networks.pim import PimOutput
 from model.networks.selector import Selection
-from tests.support.films import plan_tree, write_films
+from tests.support.films import recipe_tree, write_films
 from training import compare, order
 from training.changes import change, mix
 from training.config import LossSection, RecipeError
@@ -138,11 +138,11 @@ def test_every_optimiser_takes_the_configured_decay_and_rates(tmp_path, name):
 )
 def test_wrong_plan_is_refused_with_its_key(tmp_path, changes, message):
     with pytest.raises(RecipeError, match=message):
-        Plan.check(plan_tree(tmp_path, **changes), "test")
+        Plan.check(recipe_tree(tmp_path, **changes), "test")
 
 
 def test_paths_of_the_machine_stay_out_of_the_checkpoint(tmp_path):
-    tree = plan_tree(tmp_path, network__backbone_weights="/secret/w.pt", data__manifest="/secret")
+    tree = recipe_tree(tmp_path, network__backbone_weights="/secret/w.pt", data__manifest="/secret")
     assert "secret" not in str(Plan.check(tree, "test").public())
 
 
@@ -224,7 +224,7 @@ def test_tracker_that_is_not_installed_is_a_clear_error(tmp_path, monkeypatch):
 def test_variants_are_compared_on_the_same_films(tmp_path, capsys):
     write_films(tmp_path)
     config, variants = tmp_path / "plan.yaml", tmp_path / "variants.yaml"
-    tree = plan_tree(tmp_path, optimiser__epochs=1, watch__evaluate_every=1)
+    tree = recipe_tree(tmp_path, optimiser__epochs=1, watch__evaluate_every=1)
     config.write_text(yaml.safe_dump(tree))
     variants.write_text("pim: []\nplain: [network.head=pooled]\n")
     command = ["--config", str(config), "--variants", str(variants), "--seeds", "1"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from model import checkpoint
-from tests.support.films import draw, plan_tree, write_films
+from tests.support.films import draw, recipe_tree, write_films
 from tests.support.postgres import binaries, running_postgres
 from training import tune
 
@@ -17,7 +17,7 @@ SPACE = "optimiser.lr: {low: 1.0e-4, high: 1.0e-2, log: true}\n"
 def write_search(root: Path, **changes: object) -> list[str]:
     write_films(root)
     config, space = root / "search.yaml", root / "space.yaml"
-    config.write_text(yaml.safe_dump(plan_tree(root, optimiser__epochs=1, **changes)))
+    config.write_text(yaml.safe_dump(recipe_tree(root, optimiser__epochs=1, **changes)))
     space.write_text(SPACE)
     return ["--config", str(config), "--space", str(space), "--trials", "1"]
 
@@ -27,7 +27,7 @@ def test_trial_that_falls_behind_is_given_up(tmp_path):
     unreachable = optuna.pruners.ThresholdPruner(lower=2.0)
     study = optuna.create_study(direction="maximize", pruner=unreachable)
     study.enqueue_trial({"optimiser.lr": 1e-3})
-    tree = plan_tree(tmp_path, optimiser__epochs=3)
+    tree = recipe_tree(tmp_path, optimiser__epochs=3)
     with pytest.raises(tune.RecipeError, match=r"no trial of .* came to an end"):
         tune.search(tree, yaml.safe_load(SPACE), study, 1)
     (trial,) = study.trials
@@ -41,7 +41,7 @@ def test_trial_that_diverges_does_not_end_the_search(tmp_path):
     study = optuna.create_study(direction="maximize")
     for rate in (1e30, 1e-3):
         study.enqueue_trial({"optimiser.lr": rate})
-    tree = plan_tree(tmp_path, optimiser__name="sgd", optimiser__warmup=0)
+    tree = recipe_tree(tmp_path, optimiser__name="sgd", optimiser__warmup=0)
     space = {"optimiser.lr": {"low": 1e-4, "high": 1e30}}
     best = tune.search(tree, space, study, 2)
     assert best.number == 1

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from tests.support.films import draw, plan_tree, write_films
+from tests.support.films import draw, recipe_tree, write_films
 from training import assess, compare, evaluate, infer, train
 from training.answers import ANSWER, HeadAnswers
 from training.examples import STRATA, Example
@@ -54,7 +54,7 @@ def test_every_stratum_has_its_own_figures_with_intervals():
         classes=("no_finding", "fracture"),
         activation="softmax",
         geometry="letterbox",
-        profile=Plan.check(plan_tree(Path()), "test").profile(),
+        profile=Plan.check(recipe_tree(Path()), "test").profile(),
         decision={"temperature": 1.0},
         network=None,
     )
@@ -115,7 +115,7 @@ def test_unreadable_picture_in_a_folder_is_named(tmp_path, capsys):
 
 def test_checkpoint_that_cannot_be_written_is_a_clear_error(tmp_path):
     write_films(tmp_path)
-    plan = Plan.check(plan_tree(tmp_path), "test")
+    plan = Plan.check(recipe_tree(tmp_path), "test")
     supply = prepare(plan, read_examples(plan))
     keeper = Keeper(plan, supply, next(build(plan).parameters()).device)
     (plan.out / "last.pt").mkdir(parents=True)
@@ -126,7 +126,7 @@ def test_checkpoint_that_cannot_be_written_is_a_clear_error(tmp_path):
 def test_comparison_over_spoilt_films_ends_with_a_message(tmp_path, capsys):
     write_films(tmp_path)
     (tmp_path / "4.png").write_bytes(b"no picture")
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_tree(tmp_path)))
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(recipe_tree(tmp_path)))
     (tmp_path / "variants.yaml").write_text("pim: []\n")
     files = ["--config", str(tmp_path / "plan.yaml"), "--variants", str(tmp_path / "variants.yaml")]
     assert compare.main(files) == 2
@@ -137,7 +137,7 @@ def test_comparison_over_spoilt_films_ends_with_a_message(tmp_path, capsys):
 def test_initial_weights_of_another_network_end_the_run_before_it_starts(tmp_path, capsys, name):
     write_films(tmp_path)
     torch.save({"a.weight": torch.zeros(3)}, tmp_path / "other.pt")
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_tree(tmp_path)))
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(recipe_tree(tmp_path)))
     weights = f"network.{name}={tmp_path / 'other.pt'}"
     assert train.main(["--config", str(tmp_path / "plan.yaml"), weights]) == 2
     assert "other.pt" in capsys.readouterr().err
@@ -146,7 +146,7 @@ def test_initial_weights_of_another_network_end_the_run_before_it_starts(tmp_pat
 
 def test_damaged_state_is_not_resumed(tmp_path, capsys):
     write_films(tmp_path)
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_tree(tmp_path)))
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(recipe_tree(tmp_path)))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "state.pt").write_bytes(b"half a state")
     assert train.main(["--config", str(tmp_path / "plan.yaml"), "resume=true"]) == 2
