@@ -45,13 +45,6 @@ def letterboxed(example: Example, profile: PixelProfile) -> tuple[NDArray[np.flo
         raise DataError(f"{example.path}: {error}") from error
 
 
-def picture(example: Example, geometry: Geometry, profile: PixelProfile) -> NDArray[np.float32]:
-    """Read one film as float32 (side, side) in [0, 1]; see `letterboxed` for errors."""
-    if geometry == "letterbox":
-        return letterboxed(example, profile)[0]
-    return _squashed(example, stored_side(geometry, profile.size))
-
-
 def middle(units: Tensor, size: int) -> Tensor:
     """Crop the middle [batch, size, size] of pictures [batch, side, side]."""
     start = (units.shape[-1] - size) // 2
@@ -90,6 +83,7 @@ class Films(Dataset[Tensor]):
         self, examples: Sequence[Example], geometry: Geometry, profile: PixelProfile, keep: bool
     ) -> None:
         self.examples, self.geometry, self.profile = list(examples), geometry, profile
+        self._placements: dict[int, Placement] = {}
         self._kept: Tensor | None = None
         if keep:
             self._kept = torch.stack([self._read(row) for row in range(len(self.examples))])
@@ -103,13 +97,25 @@ class Films(Dataset[Tensor]):
         """Return the picture of one row."""
         return self._read(row) if self._kept is None else self._kept[row]
 
+    def placement(self, row: int) -> Placement:
+        """Return where one film lies in its picture; of the letterbox only."""
+        if row not in self._placements:
+            self._read(row)
+        return self._placements[row]
+
     def inputs(self, rows: Sequence[int]) -> Tensor:
         """Return the network's input [n, 3, size, size] of some rows, unchanged."""
         units = torch.stack([self[row] for row in rows])
         return normaliser(self.profile)(middle(units, self.profile.size))
 
     def _read(self, row: int) -> Tensor:
-        return torch.from_numpy(picture(self.examples[row], self.geometry, self.profile))
+        example = self.examples[row]
+        if self.geometry != "letterbox":
+            return torch.from_numpy(
+                _squashed(example, stored_side(self.geometry, self.profile.size))
+            )
+        unit, self._placements[row] = letterboxed(example, self.profile)
+        return torch.from_numpy(unit)
 
 
 def _squashed(example: Example, side: int) -> NDArray[np.float32]:

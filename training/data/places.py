@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.pixels import PixelProfile, Placement
+from model.pixels import Placement
 from training.data.examples import DataError, Example
-from training.data.pictures import letterboxed
+from training.data.pictures import Films
 
 BOX_CELL = 8
 """Pixels of a cell of the masks."""
@@ -34,9 +34,7 @@ class Places:
     points: Tensor
 
 
-def places_of(
-    examples: list[Example], profile: PixelProfile, landmarks: tuple[str, ...] = ()
-) -> Places:
+def places_of(films: Films, landmarks: tuple[str, ...] = ()) -> Places:
     """Read where the films' boxes and landmarks lie in the network's input.
 
     Raises
@@ -44,16 +42,16 @@ def places_of(
     DataError
         A film has not as many landmarks as there are names, or cannot be read.
     """
+    examples, size = films.examples, films.profile.size
     wrong = [e.path for e in examples if landmarks and len(e.landmarks) != len(landmarks)]
     if wrong:
         raise DataError(
             f"{wrong[0]}: column landmarks: give {len(landmarks)} places x y, separated by ; "
             f"({', '.join(landmarks)})"
         )
-    placements = [letterboxed(example, profile)[1] for example in examples]
-    pairs = list(zip(examples, placements, strict=True))
-    masks = np.stack([box_mask(e, placement, profile.size, BOX_CELL) for e, placement in pairs])
-    points = [on_input(e.landmarks, placement, profile.size) for e, placement in pairs]
+    pairs = [(example, films.placement(row)) for row, example in enumerate(examples)]
+    masks = np.stack([box_mask(e, placement, size, BOX_CELL) for e, placement in pairs])
+    points = [on_input(e.landmarks, placement, size) for e, placement in pairs]
     return Places(
         masks=torch.from_numpy(masks),
         known=torch.tensor([bool(e.boxes) or not e.labels for e in examples]),

@@ -114,7 +114,7 @@ def prepare(recipe: Recipe, examples: list[Example]) -> Supply:
         refuse_unreadable(films)
     strata(learned, data.shares)
     train, val = (Films(films, data.geometry, profile, data.keep) for films in (learned, judged))
-    places = places_of(learned, profile, recipe.landmarks()) if recipe.follows_places else None
+    places = places_of(train, recipe.landmarks()) if recipe.follows_places else None
     further = {name: column_values(learned, name)[1] for name in recipe.auxiliary}
     return Supply(train, val, held, class_weights(learned, recipe), places, further)
 

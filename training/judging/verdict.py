@@ -123,7 +123,7 @@ class OfPlaces:
 
     def __init__(self, recipe: Recipe, val: Films) -> None:
         self._val, self._names = val, recipe.landmarks()
-        self._true = places_of(val.examples, recipe.profile(), self._names).points.numpy()
+        self._true = places_of(val, self._names).points.numpy()
         self.chosen_by = "nearness"
 
     def judge(self, network: Network, ended: bool) -> Verdict:
