@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from model.gradcam import GradCam
+from model.gradcam import GradCam, own_layer
 from model.networks.classifier import Classifier
 from model.networks.pim import Pim
 from model.networks.torchvision_operators import declare_operators
@@ -53,7 +53,6 @@ OUTSIDE: dict[str, type[BaseCAM]] = {
 METHODS = (GRAPH, *OUTSIDE, LEGACY)
 LEGACY_WEIGHTS = (8 / 15, 4 / 15, 2 / 15, 1 / 15)
 LEGACY_THRESHOLD = 0.75
-PIM_LAYER = "level2"
 _TINY = 1e-12
 
 Make = Callable[[Tensor], Tensor]
@@ -73,13 +72,6 @@ class PlainLogits(nn.Module):
         output: Any = self.network(image)
         logits: Tensor = output if isinstance(output, Tensor) else output.logits
         return logits
-
-
-def own_layer(network: Pim | Classifier) -> str:
-    """Return the layer that is looked at where none is named."""
-    if isinstance(network, Classifier):
-        return network.cam_layer
-    return f"level{len(network.grids)}" if network.config.head == "pooled" else PIM_LAYER
 
 
 def map_methods(network: Pim | Classifier, target: int, layer: str = "") -> dict[str, Make]:

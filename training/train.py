@@ -33,12 +33,12 @@ from training.judging.baselines import reached_without_training
 from training.recipe import Recipe
 from training.recipe.reading import RecipeError
 from training.run import arithmetic
+from training.run.bar import progress_bar
 from training.run.building import build, train_mode
 from training.run.keep import Keeper
 from training.run.learner import Batch
 from training.run.optimisers import set_rates
 from training.run.processes import join, leave, mean, wait
-from training.run.progress import progress_bar
 from training.run.resuming import ResumeError, SaveError
 from training.run.start import Run, save, start
 from training.run.tracking import Trackers
@@ -157,7 +157,7 @@ def _epoch(run: Run, epoch: int, shown: Callable[[str], None]) -> float:
     parts = draw.rank_batches(rows, section.batch, run.ranks.rank, run.ranks.count)
     parts = parts[: run.total - epoch * run.passes_an_epoch]
     done = run.passes - epoch * run.passes_an_epoch
-    truth = _Truth(supply, recipe)
+    truth = Truth(supply, recipe)
     seen: list[float] = []
     pictures = stream(supply.train, parts[done:], 0 if recipe.data.keep else recipe.data.workers)
     for number, (units, part) in enumerate(zip(pictures, parts[done:], strict=True), done):
@@ -172,7 +172,7 @@ def _epoch(run: Run, epoch: int, shown: Callable[[str], None]) -> float:
     return sum(seen) / max(1, len(seen))
 
 
-class _Truth:
+class Truth:
     """What is true of the films to train on, batch by batch."""
 
     def __init__(self, supply: Supply, recipe: Recipe) -> None:

@@ -28,7 +28,7 @@ class HourglassConfig(BaseModel):
     )
     width: int = Field(default=64, ge=4, description="channels of the stem")
     depth: int = Field(default=6, ge=1, description="how often the hourglass halves its grid")
-    dropout: float = Field(default=0.25, ge=0, lt=1)
+    dropout: float = Field(default=0.25, ge=0, lt=1, description="of the mixer's channels")
 
     @model_validator(mode="after")
     def _halves_evenly(self) -> Self:

@@ -37,7 +37,9 @@ class PimConfig(BaseModel):
         default="strides", description="where the nodes are taken; see `build_backbone`"
     )
     width: int = Field(default=1024, ge=8, description="channels of the pyramid")
-    upsampling: Upsampling = "tokens"
+    upsampling: Upsampling = Field(
+        default="tokens", description="of the pyramid: learnt over tokens, or bilinear"
+    )
     selects: tuple[int, int, int, int] | None = Field(
         default=None, description="tokens kept of each node; None keeps the published shares"
     )

@@ -40,11 +40,29 @@ _REGULARISATION = 0.02
 _BATCH = 32
 
 Sides = tuple[list[Example], list[Example]]
-"""(films to accept, films to refuse)."""
+"""(films to train on, films to judge by)."""
+
+
+def refused_films(section: GateSection, recipe: Recipe) -> Sides:
+    """Read the films that the gate must refuse.
+
+    Raises
+    ------
+    DataError
+        There are none on one of the sides.
+    """
+    films = read_manifest(section.refuse, where=section.where)
+    sides = [
+        [film for film in films if film.split == split]
+        for split in (recipe.data.train, recipe.data.val)
+    ]
+    if not all(sides):
+        raise DataError(f"{section.refuse}: no films of train and val for the gate to refuse")
+    return sides[0], sides[1]
 
 
 def fit_gate(
-    network: Pim, accepted: tuple[list[Example], list[Example]], recipe: Recipe
+    network: Pim, accepted: Sides, refused: Sides, recipe: Recipe
 ) -> tuple[float, dict[str, float]]:
     """Fit a network's gate; return the threshold and the shares of judged films that pass.
 
@@ -52,18 +70,12 @@ def fit_gate(
     ----------
     network : Pim
         Its gate is fitted in place.
-    accepted : (list of Example, list of Example)
-        Films to train on and films to judge by, which the gate must let pass.
+    accepted, refused : (list of Example, list of Example)
+        Films to train on and films to judge by: which the gate must let pass, and which not.
     recipe : Recipe
         With a gate section.
-
-    Raises
-    ------
-    DataError
-        There are no films to refuse on one of the sides.
     """
     assert recipe.gate is not None
-    refused = _refused(recipe.gate, recipe)
     learned = Films(_drawn(accepted[0], recipe), "letterbox", recipe.profile(), keep=False)
     others = Films(
         _some(refused[0], recipe.gate.films, recipe.seed), "letterbox", recipe.profile(), keep=False
@@ -71,10 +83,9 @@ def fit_gate(
     features = [_with_close_ups(network, films) for films in (learned, others)]
     inside = np.repeat([True, False], [len(found) for found in features])
     fit(network, np.concatenate(features), inside)
-    held = (accepted[1], refused[1])
-    logits = [gate_logits(network, films, recipe) for films in held]
+    logits = [gate_logits(network, films, recipe) for films in (accepted[1], refused[1])]
     threshold = choose_threshold(*logits)
-    return threshold, passing(held, logits, threshold, recipe.data.judged)
+    return threshold, passing(accepted[1], logits, threshold, recipe.data.judged)
 
 
 def vary(units: Tensor, seed: int) -> Tensor:
@@ -115,27 +126,19 @@ def gate_logits(network: Pim, examples: list[Example], recipe: Recipe) -> NDArra
 
 
 def passing(
-    films: Sides,
+    accepted: list[Example],
     logits: Sequence[NDArray[np.float32]],
     threshold: float,
     judged: Mapping[str, str],
 ) -> dict[str, float]:
-    """Return the share that passes: of judged films, other accepted films, refused films."""
+    """Return the share that passes: of judged films, other accepted films, refused films.
+
+    `logits` are those of the films to accept and of those to refuse.
+    """
     passes = [1 / (1 + np.exp(-found.astype(np.float64))) >= threshold for found in logits]
-    ours = np.array([meets(example, judged) for example in films[0]], dtype=bool)
+    ours = np.array([meets(example, judged) for example in accepted], dtype=bool)
     kinds = {"judged": passes[0][ours], "others": passes[0][~ours], "refused": passes[1]}
     return {f"{name}_accepted": float(found.mean()) for name, found in kinds.items() if len(found)}
-
-
-def _refused(section: GateSection, recipe: Recipe) -> Sides:
-    films = read_manifest(section.refuse, where=section.where)
-    sides = [
-        [film for film in films if film.split == split]
-        for split in (recipe.data.train, recipe.data.val)
-    ]
-    if not all(sides):
-        raise DataError(f"{section.refuse}: no films of train and val for the gate to refuse")
-    return sides[0], sides[1]
 
 
 def _drawn(examples: list[Example], recipe: Recipe) -> list[Example]:

@@ -16,7 +16,7 @@ from training.data.places import places_of
 from training.data.supply import Supply
 from training.data.truth import targets
 from training.judging.assessment import by_finding
-from training.judging.body_part import fit_gate
+from training.judging.body_part import fit_gate, refused_films
 from training.judging.boxes import compare, graph_maps
 from training.judging.decision import decide
 from training.judging.metrics import interval, resample
@@ -65,6 +65,7 @@ class OfClasses:
     def __init__(self, recipe: Recipe, supply: Supply) -> None:
         self._recipe, self._val = recipe, supply.val
         self._accepted = (supply.train.examples, supply.held)
+        self._refused = None if recipe.gate is None else refused_films(recipe.gate, recipe)
         self._truth = targets(supply.val.examples, recipe.classes)
         self.chosen_by = "accuracy" if recipe.is_exclusive else "mean_auroc"
 
@@ -80,8 +81,8 @@ class OfClasses:
         figures |= self._long(logits, decision)
         if any(example.boxes for example in self._val.examples):
             figures["localisation"] = self._pointing(network)
-        if recipe.gate is not None and isinstance(network, Pim):
-            threshold, passing = fit_gate(network, self._accepted, recipe)
+        if self._refused is not None and isinstance(network, Pim):
+            threshold, passing = fit_gate(network, self._accepted, self._refused, recipe)
             decision["gate_threshold"], figures["gate"] = threshold, passing
         return Verdict(figures, decision)
 

@@ -189,5 +189,9 @@ class Recipe(RecipeSection):
 
 
 def _told(error: ValidationError, *section: str) -> str:
-    lines = [f"{'.'.join(map(str, (*section, *e['loc'])))}: {e['msg']}" for e in error.errors()]
+    lines = []
+    for one in error.errors():
+        key = ".".join(map(str, (*section, *one["loc"])))
+        unknown = one["type"] == "extra_forbidden"
+        lines.append(f"{key}: {'unknown key' if unknown else one['msg']}")
     return "; ".join(lines)

@@ -8,10 +8,10 @@ from export.wish import Wish
 from model import checkpoint
 from model.package import load_package
 from tests.support.films import recipe_tree, write_films
-from training.examples import read_manifest
-from training.learn import learn
-from training.plan import Plan
-from training.subject import load_subject
+from training.data.examples import read_manifest
+from training.judging.subject import load_subject
+from training.recipe import Recipe
+from training.train import train
 
 pytestmark = pytest.mark.long
 
@@ -29,17 +29,17 @@ def test_several_findings_are_exported_and_answer_as_the_checkpoint(tmp_path):
         optimiser__epochs=1,
         package={"cam_layer": "level2"},
     )
-    best, _ = learn(Plan.check(tree, "test"))
+    best, _ = train(Recipe.check(tree, "test"))
     export_checkpoint(checkpoint.load(best), tmp_path / "package", CARD, Wish())
     manifest = load_package(tmp_path / "package").manifest
     assert [finding.name for finding in manifest.findings] == ["fracture", "metal"]
     assert (manifest.activation, manifest.gate, manifest.golden.gate) == ("sigmoid", None, None)
     assert "mean AUROC" in (load_package(tmp_path / "package").folder / "CARD.md").read_text()
-    package = load_subject(tmp_path / "package").answer(films[:4]).heads["answer"]
+    package = load_subject(tmp_path / "package").answer(films[:4]).logits
     unknown = checkpoint.load(best).build()
     assert unknown.config.metadata
     from dataclasses import replace
 
     anonymous = [replace(film, age=None, sex="") for film in films[:4]]
-    again = load_subject(best).answer(anonymous).heads["answer"]
+    again = load_subject(best).answer(anonymous).logits
     assert np.allclose(package, again, atol=2e-3)

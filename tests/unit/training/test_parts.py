@@ -9,23 +9,24 @@ import yaml
 from model.networks.pim import PimOutput
 from model.networks.selector import Selection
 from tests.support.films import recipe_tree, write_films
-from training import compare, order
-from training.changes import change, mix
-from training.config import LossSection, RecipeError
-from training.examples import Example
-from training.losses import pim_terms, total
-from training.optimisers import make_optimiser
-from training.plan import ChangeSection, Plan, StepSection
-from training.schedule import published_rate
-from training.tracking import Trackers
+from training import compare
+from training.data import draw
+from training.data.changes import change, mix
+from training.data.examples import Example
+from training.recipe import Recipe
+from training.recipe.reading import RecipeError
+from training.recipe.sections import AugmentSection, DataSection, LossSection, OptimiserSection
+from training.run.losses import pim_terms, total
+from training.run.optimisers import make_optimiser, published_rate
+from training.run.tracking import Trackers
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 WORDS = ["data.manifest=films.csv"]
 STILL = {"flip": 0.0, "blur": 0.0, "sharpen": 0.0}
 
 
-def shipped(name: str) -> Plan:
-    return Plan.read(RECIPES / f"{name}.yaml", WORDS)
+def shipped(name: str) -> Recipe:
+    return Recipe.read(RECIPES / f"{name}.yaml", WORDS)
 
 
 @pytest.mark.parametrize(
@@ -37,29 +38,29 @@ def shipped(name: str) -> Plan:
     ],
 )
 def test_recipes_of_the_paper_hold_its_numbers(name, optimiser, rate, width):
-    plan = shipped(name)
-    step = plan.optimiser
-    assert (step.name, step.lr, plan.network.width) == (optimiser, rate, width)
+    recipe = shipped(name)
+    step = recipe.optimiser
+    assert (step.name, step.lr, recipe.network.own()["width"]) == (optimiser, rate, width)
     assert (step.batch, step.accumulate, step.epochs, step.warmup) == (16, 2, 100, 800)
     assert step.weight_decay == 5e-4
-    assert plan.classes == ("boneanomaly", "fracture", "metal", "softtissue")
-    assert plan.network.selects == (2048, 512, 128, 32)
-    assert plan.data.geometry == "legacy_510_384"
+    assert recipe.classes == ("boneanomaly", "fracture", "metal", "softtissue")
+    assert recipe.configuration().selects == (2048, 512, 128, 32)
+    assert recipe.data.geometry == "legacy_510_384"
 
 
 def test_product_recipe_reports_every_finding_for_itself():
-    plan = shipped("wrist_product")
-    assert plan.task == "multi"
-    assert len(plan.classes) == 8
-    assert "no_finding" not in plan.classes
-    assert plan.pim().activation == "sigmoid"
-    assert plan.network.metadata
+    recipe = shipped("wrist_product")
+    assert recipe.task == "multi"
+    assert len(recipe.classes) == 8
+    assert "no_finding" not in recipe.classes
+    assert recipe.configuration().activation == "sigmoid"
+    assert recipe.configuration().metadata
 
 
 def test_variants_that_are_shipped_fit_their_recipe():
     variants = compare.read_variants(RECIPES / "hands_variants.yaml")
     heads = {
-        name: Plan.read(RECIPES / "hands_compare.yaml", [*WORDS, *words]).network.head
+        name: Recipe.read(RECIPES / "hands_compare.yaml", [*WORDS, *words]).configuration().head
         for name, words in variants.items()
     }
     assert heads["plain-lion"] == "pooled"
@@ -116,8 +117,8 @@ def test_every_optimiser_takes_the_configured_decay_and_rates(tmp_path, name):
             classes=("fracture", "metal"),
         )
     )
-    section = StepSection(name=name, lr=1e-3, lr_backbone=1e-4, weight_decay=0.05)
-    groups = make_optimiser(network, section).param_groups
+    section = OptimiserSection(name=name, lr=1e-3, lr_backbone=1e-4, weight_decay=0.05)
+    groups = make_optimiser(network, network.backbone_parameters(), section).param_groups
     assert [group["top"] for group in groups] == [1e-4, 1e-3]
     assert {group["weight_decay"] for group in groups} == {0.05}
     held = sum(len(group["params"]) for group in groups)
@@ -131,62 +132,70 @@ def test_every_optimiser_takes_the_configured_decay_and_rates(tmp_path, name):
         ({"classes": ["fracture", "unicorn"]}, "unicorn"),
         ({"data": {}}, "give one of data.manifest"),
         ({"network__head": "combiner", "network__combiner": False}, "without a combiner"),
-        ({"losses__boxes": 1.0}, "losses.boxes"),
+        ({"losses__boxes": 1.0, "augment__cutmix": 1.0}, "losses.boxes"),
+        ({"network": {"kind": "resnet"}, "losses__boxes": 1.0}, "only network.kind=pim"),
+        ({"network": {"kind": "unicorn"}}, "network kind 'unicorn'"),
+        ({"network__widht": 3, "network__backbnoe": "x"}, "network.widht.*network.backbnoe"),
+        ({"task": "landmarks", "classes": []}, "network.kind=hourglass"),
+        ({"task": "binary", "classes": ["fracture", "metal"]}, "task binary has 1 to 1"),
+        ({"data__sampler": "shares"}, "data.shares"),
         ({"task": "multi"}, "no_finding"),
     ],
-    ids=["misspelt", "class", "data", "head", "boxes", "multi"],
+    ids=lambda value: "" if isinstance(value, dict) else value[:20],
 )
-def test_wrong_plan_is_refused_with_its_key(tmp_path, changes, message):
+def test_wrong_recipe_is_refused_with_its_key(tmp_path, changes, message):
     with pytest.raises(RecipeError, match=message):
-        Plan.check(recipe_tree(tmp_path, **changes), "test")
+        Recipe.check(recipe_tree(tmp_path, **changes), "test")
 
 
 def test_paths_of_the_machine_stay_out_of_the_checkpoint(tmp_path):
-    tree = recipe_tree(tmp_path, network__backbone_weights="/secret/w.pt", data__manifest="/secret")
-    assert "secret" not in str(Plan.check(tree, "test").public())
+    tree = recipe_tree(tmp_path, network__weights="/secret/w.pt", data__manifest="/secret")
+    assert "secret" not in str(Recipe.check(tree, "test").public())
 
 
 def test_epoch_holds_every_film_once_and_another_epoch_another_order():
     films = [Example(Path(str(i)), ("metal",), "", "", "", "") for i in range(50)]
-    first, second = (order.epoch_rows(films, "shuffle", 1, epoch) for epoch in (0, 1))
+    first, second = (draw.epoch_rows(films, DataSection(), 1, epoch) for epoch in (0, 1))
     assert sorted(first) == list(range(50))
     assert list(first) != list(second)
-    assert list(first) == list(order.epoch_rows(films, "shuffle", 1, 0))
+    assert list(first) == list(draw.epoch_rows(films, DataSection(), 1, 0))
 
 
 def test_balanced_drawing_shows_rare_classes_as_often():
     films = [Example(Path(str(i)), ("metal",) if i < 5 else (), "", "", "", "") for i in range(100)]
-    weights = order.balanced_weights(films)
+    weights = draw.balanced_weights(films)
     assert weights[:5].sum() == pytest.approx(0.5)
-    rows = np.concatenate([order.epoch_rows(films, "balanced", 0, e) for e in range(20)])
+    rows = np.concatenate(
+        [draw.epoch_rows(films, DataSection(sampler="balanced"), 0, e) for e in range(20)]
+    )
     assert float((rows < 5).mean()) == pytest.approx(0.5, abs=0.05)
 
 
 def test_ranks_share_every_pass_in_equal_parts():
     rows = np.arange(10)
-    parts = [order.rank_batches(rows, 4, rank, 2) for rank in (0, 1)]
+    parts = [draw.rank_batches(rows, 4, rank, 2) for rank in (0, 1)]
     assert [len(p) for p in parts[0]] == [len(p) for p in parts[1]] == [2, 2, 1]
     together = sorted(row for part in parts for batch in part for row in batch)
     assert together == list(range(10))
-    assert order.passes_of(10, 4) == 3
+    assert draw.passes_of(10, 4) == 3
 
 
 def test_still_section_changes_nothing_and_crops_to_the_size():
     units = torch.rand(3, 20, 20)
     generator = torch.Generator().manual_seed(0)
-    assert torch.equal(change(units, 20, ChangeSection(**STILL), generator), units)
-    assert change(units, 16, ChangeSection(**STILL), generator).shape == (3, 16, 16)
+    assert torch.equal(change(units, 20, AugmentSection(**STILL), generator)[0], units)
+    assert change(units, 16, AugmentSection(**STILL), generator)[0].shape == (3, 16, 16)
 
 
 def test_flip_blur_sharpen_and_randaugment_keep_range_and_input():
     units = torch.rand(4, 32, 32)
     before = units.clone()
-    section = ChangeSection(flip=1.0, blur=1.0, sharpen=1.0, randaugment=2)
-    one, two = (change(units, 32, section, torch.Generator().manual_seed(5)) for _ in range(2))
+    section = AugmentSection(flip=1.0, blur=1.0, sharpen=1.0, randaugment=2)
+    one, two = (change(units, 32, section, torch.Generator().manual_seed(5))[0] for _ in range(2))
     assert torch.equal(one, two)
     assert torch.equal(units, before)
     assert 0 <= float(one.min()) <= float(one.max()) <= 1
-    mirrored = change(units, 32, ChangeSection(**(STILL | {"flip": 1.0})), torch.Generator())
+    mirrored = change(units, 32, AugmentSection(**(STILL | {"flip": 1.0})), torch.Generator())[0]
     assert torch.equal(mirrored, units.flip(-1))
 
 
@@ -223,7 +232,7 @@ def test_tracker_that_is_not_installed_is_a_clear_error(tmp_path, monkeypatch):
 @pytest.mark.long
 def test_variants_are_compared_on_the_same_films(tmp_path, capsys):
     write_films(tmp_path)
-    config, variants = tmp_path / "plan.yaml", tmp_path / "variants.yaml"
+    config, variants = tmp_path / "recipe.yaml", tmp_path / "variants.yaml"
     tree = recipe_tree(tmp_path, optimiser__epochs=1, watch__evaluate_every=1)
     config.write_text(yaml.safe_dump(tree))
     variants.write_text("pim: []\nplain: [network.head=pooled]\n")

@@ -11,13 +11,14 @@ import yaml
 
 from model import checkpoint
 from tests.support.films import recipe_tree, write_films
-from training.answers import answer_films
-from training.config import RecipeError
-from training.geometry import Films
-from training.learn import DivergedError, build, learn
-from training.plan import Plan
-from training.states import ResumeError, SaveError, load_state, write_whole
-from training.supply import read_examples
+from training.data.pictures import Films
+from training.data.supply import read_examples
+from training.judging.responses import answer_films
+from training.recipe import Recipe
+from training.recipe.reading import RecipeError
+from training.run.building import build
+from training.run.resuming import ResumeError, SaveError, load_state, write_whole
+from training.train import DivergedError, train
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 300
@@ -29,8 +30,8 @@ def films(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plan_of(root: Path, **changes: object) -> Plan:
-    return Plan.check(recipe_tree(root, **changes), "test")
+def recipe_of(root: Path, **changes: object) -> Recipe:
+    return Recipe.check(recipe_tree(root, **changes), "test")
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -43,9 +44,9 @@ def same(left: Path, right: Path) -> bool:
 
 
 def test_run_leaves_checkpoints_that_say_where_they_come_from(films):
-    best, figures = learn(plan_of(films))
+    best, figures = train(recipe_of(films))
     stored = checkpoint.load(best)
-    assert set(figures) == {"accuracy", "mean_auroc"}
+    assert {"accuracy", "mean_auroc", "findings"} <= set(figures)
     assert stored.network["classes"] == ["no_finding", "fracture", "metal"]
     assert len(stored.provenance["data_sha256"]) == 64
     assert {"commit", "seed", "films"} <= set(stored.provenance)
@@ -57,14 +58,14 @@ def test_run_leaves_checkpoints_that_say_where_they_come_from(films):
 @pytest.mark.long
 def test_kind_of_film_is_learnt(films):
     changes = {"optimiser__epochs": 20, "optimiser__lr": 3e-3, "optimiser__accumulate": 1}
-    _, figures = learn(plan_of(films, watch__evaluate_every=20, **changes))
+    _, figures = train(recipe_of(films, watch__evaluate_every=20, **changes))
     assert figures["mean_auroc"] > 0.9
 
 
 @pytest.mark.long
 def test_same_seed_gives_the_same_weights_and_another_seed_others(films):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        learn(plan_of(films, out=str(films / name), seed=seed, optimiser__epochs=1))
+        train(recipe_of(films, out=str(films / name), seed=seed, optimiser__epochs=1))
     assert same(films / "a" / "last.pt", films / "b" / "last.pt")
     assert not same(films / "a" / "last.pt", films / "c" / "last.pt")
 
@@ -82,12 +83,12 @@ def test_two_passes_of_half_a_batch_make_the_step_of_a_whole_one(films):
         "optimiser__warmup": 0,
         "optimiser__precision": "float32",
     }
-    learn(plan_of(films, out=str(films / "a"), optimiser__batch=24, optimiser__accumulate=1,
+    train(recipe_of(films, out=str(films / "a"), optimiser__batch=24, optimiser__accumulate=1,
                   **fixed))  # fmt: skip
     halves = {"optimiser__batch": 12, "optimiser__accumulate": 2}
-    learn(plan_of(films, out=str(films / "b"), **halves, **fixed))
+    train(recipe_of(films, out=str(films / "b"), **halves, **fixed))
     whole, halved = weights(films / "a" / "last.pt"), weights(films / "b" / "last.pt")
-    start = build(plan_of(films, **fixed)).state_dict()
+    start = build(recipe_of(films, **fixed)).state_dict()
     name = "classify.weight"
     moved = (whole[name] - start[name]).flatten()
     also = (halved[name] - start[name]).flatten()
@@ -97,7 +98,7 @@ def test_two_passes_of_half_a_batch_make_the_step_of_a_whole_one(films):
 @pytest.mark.long
 def test_killed_run_goes_on_to_the_same_weights(films):
     long = {"optimiser__epochs": 6, "watch__save_every": 1, "optimiser__ema_decay": 0.9}
-    learn(plan_of(films, out=str(films / "whole"), **long))
+    train(recipe_of(films, out=str(films / "whole"), **long))
     config = films / "killed.yaml"
     config.write_text(yaml.safe_dump(recipe_tree(films, out=str(films / "killed"), **long)))
     command = [sys.executable, "-m", "training.train", "--config", str(config)]
@@ -123,16 +124,16 @@ def test_killed_run_goes_on_to_the_same_weights(films):
 
 
 def test_state_of_another_recipe_is_not_resumed(films):
-    learn(plan_of(films, optimiser__epochs=1))
+    train(recipe_of(films, optimiser__epochs=1))
     with pytest.raises(ResumeError, match="another recipe"):
-        learn(plan_of(films, optimiser__epochs=1, resume=True, optimiser__lr=0.5))
+        train(recipe_of(films, optimiser__epochs=1, resume=True, optimiser__lr=0.5))
 
 
 def test_loss_that_is_no_number_ends_the_run_and_keeps_the_good_checkpoint(films):
-    best, _ = learn(plan_of(films, optimiser__epochs=1))
+    best, _ = train(recipe_of(films, optimiser__epochs=1))
     before = best.read_bytes()
     with pytest.raises(DivergedError, match=r"try a smaller optimiser\.lr"):
-        learn(plan_of(films, optimiser__name="sgd", optimiser__lr=1e30, optimiser__warmup=0,
+        train(recipe_of(films, optimiser__name="sgd", optimiser__lr=1e30, optimiser__warmup=0,
                       optimiser__accumulate=1))  # fmt: skip
     assert best.read_bytes() == before
 
@@ -141,7 +142,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import torch
-from training.states import SaveError, write_whole
+from training.run.resuming import SaveError, write_whole
 path = Path(sys.argv[1])
 write_whole({"good": torch.zeros(10)}, path)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
@@ -171,12 +172,12 @@ def test_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
 @pytest.mark.parametrize("part", ["pyramid", "selection", "combiner"])
 def test_every_part_can_be_left_out(films, part):
     changes = {f"network__{part}": False, "optimiser__epochs": 1, "network__head": "average"}
-    learn(plan_of(films, **changes))
+    train(recipe_of(films, **changes))
 
 
 def test_all_options_of_a_step_together(films):
-    learn(
-        plan_of(
+    train(
+        recipe_of(
             films,
             task="multi",
             classes=["fracture", "metal"],
@@ -185,7 +186,8 @@ def test_all_options_of_a_step_together(films):
             data__geometry="legacy_510_384",
             augment__mixup=0.4,
             augment__randaugment=2,
-            augment__films={},
+            augment__rotation_deg=10,
+            augment__gamma=0.3,
             optimiser__ema_decay=0.9,
             optimiser__name="lion",
             optimiser__precision="bfloat16",
@@ -198,8 +200,8 @@ def test_all_options_of_a_step_together(films):
 
 
 def test_answer_with_unknown_patient_differs_from_known_once_the_branch_has_learnt(films):
-    plan = plan_of(films, network__metadata=True)
-    network = build(plan).eval()
+    recipe = recipe_of(films, network__metadata=True)
+    network = build(recipe).eval()
     image = torch.randn(2, 3, 64, 64)
     known = torch.tensor([[0.5, 1, 1, 1], [0.2, 1, -1, 1.0]])
     assert torch.equal(network(image).logits, network(image, known).logits)
@@ -212,7 +214,7 @@ def test_float16_without_cuda_is_refused_before_the_first_step(films):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     with pytest.raises(RecipeError, match="float16 needs a CUDA device"):
-        learn(plan_of(films, optimiser__precision="float16"))
+        train(recipe_of(films, optimiser__precision="float16"))
 
 
 @pytest.mark.long
@@ -249,10 +251,10 @@ def test_two_ranks_have_the_loss_of_one(films):
 
 
 def test_middle_crop_of_the_legacy_geometry_is_what_is_judged(films):
-    plan = plan_of(films, data__geometry="legacy_510_384")
-    examples = read_examples(plan)[:3]
-    films_in = Films(examples, "legacy_510_384", plan.profile(), keep=True)
+    recipe = recipe_of(films, data__geometry="legacy_510_384")
+    examples = read_examples(recipe)[:3]
+    films_in = Films(examples, "legacy_510_384", recipe.profile(), keep=True)
     assert films_in[0].shape == (85, 85)
-    answers = answer_films(build(plan), films_in)
-    assert answers.heads["answer"].shape == (3, 3)
-    assert np.isfinite(answers.heads["answer"]).all()
+    answers = answer_films(build(recipe), films_in)
+    assert answers.logits.shape == (3, 3)
+    assert np.isfinite(answers.logits).all()
