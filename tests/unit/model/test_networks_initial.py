@@ -86,9 +86,7 @@ def test_weights_of_a_package_reach_classifier_and_pim(fields):
     network = build_network(fields, "efficientnet-lite0")
     stored = read_torch(weights.path)
     first = next(network.backbone_parameters())
-    block = next(
-        p for n, p in network.named_parameters() if n.endswith("blocks.6.0.conv_dw.weight")
-    )
+    block = network.get_submodule(find_layer(network, "blocks.6.0.conv_dw")).weight
     assert torch.equal(first, stored["_conv_stem.weight"])
     assert torch.equal(block, stored["_blocks.15._depthwise_conv.weight"])
 
