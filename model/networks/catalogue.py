@@ -14,7 +14,7 @@ from torch import nn
 from model.networks.torchvision_operators import declare_operators
 
 declare_operators()
-import timm  # noqa: E402 - needs the operators declared
+import timm as timm  # noqa: E402 - needs the operators declared
 from torchvision import models  # noqa: E402
 
 TORCHVISION = "torchvision:"

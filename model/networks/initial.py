@@ -27,8 +27,8 @@ from model.networks.lite import LITE, timm_names, timm_network
 from model.networks.pretrained import load_backbone
 
 TIMM = "timm"
-Colours = tuple[float, float, float]
-_HALF = (0.5, 0.5, 0.5)
+Colours = tuple[float, ...]
+_HALF: Colours = (0.5, 0.5, 0.5)
 _STORED = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -45,7 +45,7 @@ class InitialWeights:
         The file that holds them.
     backbone : str
         Name of the network that they are for.
-    mean, std : tuple of 3 floats, or None
+    mean, std : tuple of a float for each colour, or None
         Of the pixels in [0, 1] that they were trained on: (pixel - mean) / std. None: not known.
     """
 
@@ -156,8 +156,7 @@ def _in_cache(backbone: str) -> InitialWeights:
         raise ValueError(f"weights {TIMM!r}: timm has none for the backbone {backbone}")
     for file in _cached(published):
         if file.is_file():
-            mean, std = tuple(published.mean), tuple(published.std)
-            return InitialWeights(TIMM, "timm", file, backbone, mean, std)
+            return InitialWeights(TIMM, "timm", file, backbone, published.mean, published.std)
     raise ValueError(
         f"weights {TIMM!r}: those of {backbone} ({published.hf_hub_id or published.url or 'none'}) "
         "are in no cache of Hugging Face or torch, and nothing is downloaded; put them there, or "

@@ -37,9 +37,9 @@ def last_layer(network: nn.Module, size: int) -> str:
         features = network(torch.randn(1, 3, size, size, generator=generator))
         weights = torch.randn(features.shape, generator=generator)
         found = {name: outs[0] for name, outs in seen.items() if _has_places(outs, name)}
-        gradients: Any = [None] * len(found)
+        gradients: list[Tensor | None] = [None] * len(found)
         if found:
-            gradients = torch.autograd.grad(
+            gradients[:] = torch.autograd.grad(
                 features, list(found.values()), weights, allow_unused=True
             )
     network.train(training)
