@@ -14,6 +14,10 @@ def parts_of(network: nn.Module) -> Iterator[nn.Module]:
     A part without parameters is left out. Parameters that belong to no part (a class token,
     embedded positions) are in none.
     """
+    children = list(network.children())
+    if len(children) == 1:  # a wrapper
+        yield from parts_of(children[0])
+        return
     for child in _opened(network):
         if next(child.parameters(), None) is not None:
             yield child

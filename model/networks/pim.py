@@ -19,6 +19,7 @@ from typing_extensions import override
 from model.networks.backbone import NODES, Opening, build_backbone
 from model.networks.combiner import Combiner
 from model.networks.grey import make_grey
+from model.networks.initial import InitialWeights
 from model.networks.metadata import FIELDS, MetadataBranch
 from model.networks.pyramid import PlainLevels, Pyramid, TokenClassifier, Upsampling
 from model.networks.selector import Activation, Selection, keep_all, select
@@ -99,12 +100,14 @@ class Pim(nn.Module):
     Parameters
     ----------
     config : PimConfig
+    weights : InitialWeights, optional
+        Of the backbone.
     """
 
-    def __init__(self, config: PimConfig) -> None:
+    def __init__(self, config: PimConfig, weights: InitialWeights | None = None) -> None:
         super().__init__()
         self.config = config
-        self.backbone = build_backbone(config.backbone, config.size, config.opening)
+        self.backbone = build_backbone(config.backbone, config.size, config.opening, weights)
         if config.grey:
             make_grey(self.backbone)
         channels, self.grids = self.backbone.channels, self.backbone.grids

@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from typing_extensions import override
 
-from model.networks.chest import build_densenet, build_resnet, build_vgg
 from model.networks.classifier import Classifier, ClassifierConfig
+from model.networks.families.chest import build_densenet, build_resnet, build_vgg
+from model.networks.families.pooled import build_pooled
+from model.networks.families.regnet import build_regnet
+from model.networks.families.seresnet import build_seresnet
+from model.networks.families.vit import build_vit
 from model.networks.hourglass import HourglassConfig, Localiser
+from model.networks.initial import InitialWeights, find_weights
 from model.networks.pim import Pim, PimConfig
-from model.networks.regnet import build_regnet
-from model.networks.seresnet import build_seresnet
-from model.networks.vit import build_vit
 
 Network = Pim | Classifier | Localiser
 Configuration = PimConfig | ClassifierConfig | HourglassConfig
 
-CLASSIFIERS: dict[str, Callable[[ClassifierConfig, Path | None], Classifier]] = {
+CLASSIFIERS: dict[str, Callable[[ClassifierConfig, InitialWeights | None], Classifier]] = {
+    "classifier": build_pooled,
     "seresnet": build_seresnet,
     "resnet": build_resnet,
     "vgg": build_vgg,
@@ -58,6 +62,7 @@ class Classifying(Trainable, Protocol):
     """
 
     @property
+    @override
     def config(self) -> PimConfig | ClassifierConfig:
         """All that is needed to build the network again."""
 
@@ -99,16 +104,25 @@ def build_network(fields: Mapping[str, Any], weights: str | Path | None = None) 
     fields : mapping
         See `configure`.
     weights : str or Path, optional
-        Initial weights of the backbone: a file, see `model.networks.pretrained`.
+        Initial weights of the backbone, by name or path: see `model.networks.initial`.
 
     Raises
     ------
     ValueError
-        There is no such kind, or a field does not fit it.
+        There is no such kind, a field does not fit it, or the weights are not there or another
+        network's. A localiser takes none.
     """
     config = configure(fields)
-    if isinstance(config, PimConfig):
-        return Pim(config)
     if isinstance(config, HourglassConfig):
+        if weights is not None:
+            raise ValueError(f"weights {str(weights)!r}: a localiser has no backbone to take them")
         return Localiser(config)
-    return CLASSIFIERS[config.kind](config, None if weights is None else Path(weights))
+    initial = None if weights is None else find_weights(weights, backbone_name(config))
+    if isinstance(config, PimConfig):
+        return Pim(config, initial)
+    return CLASSIFIERS[config.kind](config, initial)
+
+
+def backbone_name(config: PimConfig | ClassifierConfig) -> str:
+    """Return timm's name of a network's backbone, or ``torchvision:NAME``."""
+    return config.backbone if isinstance(config, PimConfig) else config.body_name

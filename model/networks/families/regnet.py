@@ -5,17 +5,13 @@ sum over the three colours, which answers a grey picture as the colour network d
 stays 1. The head is the published one, without the sigmoid: it returns logits.
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from model.networks.catalogue import create_torchvision
 from model.networks.classifier import Body, Classifier, ClassifierConfig, with_weights
-from model.networks.torchvision_operators import declare_operators
-
-declare_operators()
-from torchvision import models  # noqa: E402 - needs the operators declared
+from model.networks.initial import InitialWeights
 
 _HIDDEN = (1024, 512)
 _DROPOUT = 0.3
@@ -35,12 +31,12 @@ class FirstChannel(nn.Module):
         return features
 
 
-def build_regnet(config: ClassifierConfig, weights: Path | None = None) -> Classifier:
+def build_regnet(config: ClassifierConfig, weights: InitialWeights | None = None) -> Classifier:
     """Build the classifier; maps are taken from the last stage."""
-    network = models.get_model(config.backbone or "regnet_x_800mf", weights=None)
+    network = create_torchvision(config.body_name, config.size)
     channels = network.fc.in_features
     network.fc = nn.Identity()
-    with_weights(network, weights)
+    with_weights(network, weights, config.size)
     network.stem[0] = grey(network.stem[0])
     body = Body(FirstChannel(network), channels, "trunk_output.block4")
     return Classifier(config, body, mlp_head(channels, len(config.classes)))

@@ -6,18 +6,16 @@ The published code took it from ``pretrainedmodels``; timm carries the same netw
 weights, under the name ``legacy_seresnet50`` (101 and 152 likewise). Dropout 0.5, one linear layer.
 """
 
-from pathlib import Path
 from typing import cast
 
+from model.networks.catalogue import create_timm
 from model.networks.classifier import Body, Classifier, ClassifierConfig, linear_head, with_weights
-from model.networks.torchvision_operators import declare_operators
-
-declare_operators()
-import timm  # noqa: E402 - needs the operators declared
+from model.networks.initial import InitialWeights
 
 
-def build_seresnet(config: ClassifierConfig, weights: Path | None = None) -> Classifier:
+def build_seresnet(config: ClassifierConfig, weights: InitialWeights | None = None) -> Classifier:
     """Build the classifier; maps are taken from the last stage."""
-    network = timm.create_model(config.backbone or "legacy_seresnet50", num_classes=0)
-    body = Body(with_weights(network, weights), cast(int, network.num_features), "layer4")
+    network = create_timm(config.body_name, config.size)
+    network = with_weights(network, weights, config.size)
+    body = Body(network, cast(int, network.num_features), "layer4")
     return Classifier(config, body, linear_head(config, body.channels))
