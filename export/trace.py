@@ -19,7 +19,7 @@ from export.steps import SILENT, Steps
 from export.token_ranks import Follower, ranks_tokens
 from export.trial import Trial
 from model.checkpoint import Checkpoint
-from model.gradcam import GradCam, layer_names
+from model.gradcam import GradCam, own_layer
 from model.landmarks import LandmarkManifest
 from model.networks.classifier import Classifier
 from model.networks.hourglass import Localiser
@@ -148,13 +148,14 @@ def _localiser(
 def _default_layer(stored: Checkpoint, network: Pim | Classifier) -> str:
     """Return the recipe's layer; a recipe that names a pyramid's means no other network."""
     named: str = stored.recipe["package"].get("cam_layer", "")
-    if named and not named.startswith("level"):
-        return named
-    if isinstance(network, Classifier):
-        return network.cam_layer
-    if network.config.head == "pooled":
-        return layer_names(network)[-1]  # the answer passes through no other
-    return named or "level2"
+    if named.startswith("level") and not (isinstance(network, Pim) and _has_levels(network)):
+        named = ""
+    return named or own_layer(network)
+
+
+def _has_levels(network: Pim) -> bool:
+    """Return whether the answer passes through more than the last level."""
+    return network.config.head != "pooled"
 
 
 def _facts(manifest: Description, graph: Path) -> dict[str, str]:

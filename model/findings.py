@@ -66,6 +66,16 @@ FINDINGS: dict[str, Finding] = {
         ),
         Finding("abnormality", "Abnormality", CodedTerm("263654008", "SCT", "Abnormal")),
         Finding("pneumonia", "Pneumonia", CodedTerm("pneumonia", PRIVATE_SCHEME, "Pneumonia")),
+        Finding(
+            "bacterial_pneumonia",
+            "Bacterial pneumonia",
+            CodedTerm("bactpneumonia", PRIVATE_SCHEME, "Bacterial pneumonia"),
+        ),
+        Finding(
+            "viral_pneumonia",
+            "Viral pneumonia",
+            CodedTerm("viralpneumonia", PRIVATE_SCHEME, "Viral pneumonia"),
+        ),
         Finding("covid_19", "COVID-19", CodedTerm("covid19", PRIVATE_SCHEME, "COVID-19")),
         Finding(
             "lung_opacity", "Lung opacity", CodedTerm("lungopacity", PRIVATE_SCHEME, "Lung opacity")

@@ -17,10 +17,14 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from model.layers import SpatialAxes, find_layer, measure_places, watch
+from model.networks.classifier import Classifier
 from model.networks.pim import Pim
 
 PREDICTED = -1
 """`target` value for "the class the network predicts"."""
+
+PYRAMID_LAYER = "level2"
+"""Of a PIM: stride 16; finer ones are noisy, coarser ones miss small findings (docs/results.md)."""
 
 Method = Literal["gradcam", "layercam"]
 
@@ -144,6 +148,13 @@ def form_map(activation: Tensor, gradient: Tensor, method: Method) -> Tensor:
 def layer_names(network: Pim) -> list[str]:
     """Return the pyramid levels of a PIM that a map can be taken from, the finest first."""
     return [f"level{number}" for number in range(1, len(network.grids) + 1)]
+
+
+def own_layer(network: Pim | Classifier) -> str:
+    """Return the layer that maps are taken from where none is named."""
+    if isinstance(network, Classifier):
+        return network.cam_layer
+    return layer_names(network)[-1] if network.config.head == "pooled" else PYRAMID_LAYER
 
 
 def _expand(network: nn.Module, name: str) -> str:

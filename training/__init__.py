@@ -1,33 +1,14 @@
-"""Training: radiographs under a data root -> a checkpoint.
+"""Training: radiographs with labels -> a checkpoint, and figures about it.
 
-train     ``python -m training.train --config RECIPE [key=value ...]``, the order of events
-config    the recipe: every knob, checked
-data      films, splits, hashes, pixels in memory
-sampling  which films a batch holds
-augment   random geometry and exposure
-losses    the PIM losses, and hints from fracture boxes
-schedule  learning rate over the steps
-gate      body-part gate on the frozen features
-calibrate temperature and operating points
-evaluate  figures with intervals; ``python -m training.evaluate CHECKPOINT data.root=...``
-baselines what simple methods reach on the same films
+One program, ``python -m training.train --config RECIPE``, trains any network of
+`model.networks.registry` on any task. Commands lie flat; each is thin over four rooms:
 
-Any films, any network (recipes with ``trainer: split``), in the order of use:
+recipe   every knob, checked: sections, reading (``extends``, ``key=value``), help
+data     films from manifests, folders and DICOM; splits; pictures; what is drawn and changed
+run      the parts of a run: building, learner, losses, optimisers, processes, state, keeping
+judging  what networks say of films: figures with intervals, calibration, gate, boxes, baselines
 
-curate    GRAZPEDWRI-DX -> split manifest; ``python -m training.curate``
-examples  films from a manifest or the published folders, and what is refused
-splits    patients to one side only, with hashes
-geometry  letterbox, or the paper's 510 to 384
-plan      the recipe of such a run, checked
-supply    its films, checked and loaded
-order     which films each pass takes
-changes   random changes, mixup, cutmix, RandAugment
-optimisers, precision, ranks, states, keep, tracking, curves, progress, provenance   parts of a run
-learn     the run itself
-answers, metrics, highest, decision, reporting, subject, assess   what `evaluate` does with it
-heat, pointing   maps, and whether they point at fractures
-infer     a folder of films -> a table
-tune      search with Optuna
-ensemble  several networks, folds
-compare   variants of a plan over seeds
+Commands: ``train``; ``curate`` (GRAZPEDWRI-DX -> split manifest); ``data`` (list, check, freeze a
+data set); ``evaluate``, ``report``, ``infer``, ``maps``, ``pointing`` (of a checkpoint or package);
+``tune`` (Optuna), ``ensemble`` (folds, members), ``compare`` (variants over seeds).
 """

@@ -1,4 +1,4 @@
-"""Compare variants of a plan: ``python -m training.compare --config PLAN --variants FILE``.
+"""Compare variants of a recipe: ``python -m training.compare --config RECIPE --variants FILE``.
 
 FILE is YAML: the name of a variant to a list of ``key=value`` words. Every variant is trained with
 every seed on the same split and judged by its last weights, nothing chosen, on the validation
@@ -18,16 +18,16 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from training.answers import ANSWER, targets
-from training.config import RecipeError
-from training.examples import DataError, Example
-from training.learn import STATE_FILE, DivergedError, learn
-from training.metrics import interval, ranking, resample
-from training.plan import Plan
-from training.reporting import write_json
-from training.states import ResumeError, SaveError
-from training.subject import load_subject
-from training.supply import read_examples
+from training.data.examples import Example, meets
+from training.data.supply import read_examples, sides_of
+from training.data.truth import targets
+from training.judging.metrics import interval, ranking, resample
+from training.judging.subject import load_subject
+from training.judging.tables import write_json
+from training.recipe import Recipe
+from training.recipe.reading import RecipeError
+from training.run.start import STATE_FILE
+from training.train import FAILURES, train
 
 RESAMPLES = 2000
 Scores = NDArray[np.float64]
@@ -41,14 +41,14 @@ def read_variants(path: Path) -> dict[str, list[str]]:
     return {str(name): [str(word) for word in words or []] for name, words in tree.items()}
 
 
-def scores_of_run(plan: Plan, films: list[Example], finding: str) -> Scores:
+def scores_of_run(recipe: Recipe, films: list[Example], finding: str) -> Scores:
     """Train, or go on, where there is no result; return the finding's scores of the films."""
-    kept = plan.out / "scores.json"
+    kept = recipe.out / "scores.json"
     if kept.is_file():
         return np.array(json.loads(kept.read_text(encoding="utf-8")))
-    learn(plan.model_copy(update={"resume": (plan.out / STATE_FILE).is_file()}))
-    subject = load_subject(plan.out / "last.pt")
-    logits = subject.answer(films).heads[ANSWER].astype(float)
+    train(recipe.model_copy(update={"resume": (recipe.out / STATE_FILE).is_file()}))
+    subject = load_subject(recipe.out / "last.pt")
+    logits = subject.answer(films).logits.astype(float)
     column = subject.classes.index(finding)
     scores = logits[:, column]
     if subject.activation == "softmax":
@@ -98,15 +98,15 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         variants = read_variants(options.variants)
-        base = Plan.read(options.config, options.changes)
-        films = [e for e in read_examples(base) if e.split == base.data.val]
+        base = Recipe.read(options.config, options.changes)
+        films = [e for e in sides_of(base, read_examples(base))[1] if meets(e, base.data.judged)]
         scores: dict[str, list[Scores]] = {name: [] for name in variants}
         for seed in map(int, options.seeds.split(",")):
             for name, words in variants.items():
                 own = [f"seed={seed}", f"out={base.out / name}-{seed}"]
-                plan = Plan.read(options.config, [*options.changes, *words, *own])
-                scores[name].append(scores_of_run(plan, films, options.finding))
-    except (RecipeError, DataError, DivergedError, ResumeError, SaveError) as error:
+                recipe = Recipe.read(options.config, [*options.changes, *words, *own])
+                scores[name].append(scores_of_run(recipe, films, options.finding))
+    except FAILURES as error:
         print(f"training.compare: {error}", file=sys.stderr)
         return 2
     truth = targets(films, base.classes)[:, base.classes.index(options.finding)] > 0

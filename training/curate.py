@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.package import hash_file
-from training.examples import PICTURES, DataError, Example
-from training.splits import counts, split_by_patient, write_split
+from training.data.examples import PICTURES, DataError, Example
+from training.data.splits import counts, split_by_patient, write_split
 
 YOLO_NAMES = (
     "boneanomaly",

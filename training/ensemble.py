@@ -1,7 +1,7 @@
 """Several networks, one answer.
 
 ``python -m training.ensemble judge CHECKPOINT... --manifest films.csv --split test --out DIR``
-``python -m training.ensemble folds --config PLAN --folds 5 [key=value ...]``
+``python -m training.ensemble folds --config RECIPE --folds 5 [key=value ...]``
 
 "judge" combines members by mean probability or by majority vote (2412.13884; a tie goes to the
 larger mean probability). "folds" trains a fresh network for each fold of whole patients of the
@@ -18,17 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from training.answers import ANSWER, HeadAnswers
-from training.assess import add_films, assess, choose_films
-from training.config import RecipeError, read_tree
-from training.decision import scores_of
-from training.examples import DataError, Example
-from training.learn import DivergedError, learn
-from training.plan import Plan
-from training.splits import folds_by_patient
-from training.states import SaveError
-from training.subject import Subject, load_subject
-from training.supply import read_examples
+from training.data.examples import DataError, Example
+from training.data.splits import folds_by_patient
+from training.data.supply import read_examples
+from training.evaluate import add_films, assess, choose_films
+from training.judging.decision import scores_of
+from training.judging.responses import ANSWER, HeadAnswers
+from training.judging.subject import Subject, load_subject
+from training.recipe import Recipe
+from training.train import FAILURES, train
 
 _TINY = 1e-9
 
@@ -98,22 +96,22 @@ def gather(members: Sequence[Subject], mode: str) -> Ensemble:
     )
 
 
-def train_folds(plan: Plan, count: int) -> list[Path]:
+def train_folds(recipe: Recipe, count: int) -> list[Path]:
     """Train a fresh network for each fold; return their checkpoints.
 
-    The films of the plan's train and val splits are dealt anew; the others stay untouched.
+    The films of the recipe's train and val splits are dealt anew; the others stay untouched.
     """
-    splits = (plan.data.train, plan.data.val)
-    films = [example for example in read_examples(plan) if example.split in splits]
+    splits = (recipe.data.train, recipe.data.val)
+    films = [example for example in read_examples(recipe) if example.split in splits]
     paths = []
-    for number, (train, held) in enumerate(folds_by_patient(films, count, plan.seed)):
-        here = plan.model_copy(
+    for number, (learned, held) in enumerate(folds_by_patient(films, count, recipe.seed)):
+        here = recipe.model_copy(
             update={
-                "out": plan.out / f"fold-{number}",
-                "data": plan.data.model_copy(update={"train": "train", "val": "val"}),
+                "out": recipe.out / f"fold-{number}",
+                "data": recipe.data.model_copy(update={"train": "train", "val": "val"}),
             }
         )
-        paths.append(learn(here, examples=[*train, *held])[0])
+        paths.append(train(here, examples=[*learned, *held])[0])
     return paths
 
 
@@ -132,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         lines = _judge(options) if options.command == "judge" else _folds(options)
-    except (DataError, RecipeError, DivergedError, SaveError) as error:
+    except FAILURES as error:
         print(f"training.ensemble: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
@@ -148,13 +146,12 @@ def _judge(options: argparse.Namespace) -> list[str]:
 
 
 def _folds(options: argparse.Namespace) -> list[str]:
-    tree = read_tree(options.config, options.changes)
-    plan = Plan.check(tree, str(options.config))
-    return [str(path) for path in train_folds(plan, options.folds)]
+    recipe = Recipe.read(options.config, options.changes)
+    return [str(path) for path in train_folds(recipe, options.folds)]
 
 
 def _scores(member: Subject, examples: list[Example]) -> NDArray[np.float64]:
-    logits = member.answer(examples).heads[ANSWER]
+    logits = member.answer(examples).logits
     return scores_of(logits, member.activation, member.decision["temperature"])
 
 

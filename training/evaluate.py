@@ -1,166 +1,137 @@
-"""Figures with intervals: ``python -m training.evaluate CHECKPOINT data.root=FOLDER``.
+"""Evaluate a checkpoint or package on one split of films: all heads, findings, strata.
 
-With ``--manifest`` or ``--folders`` any checkpoint or package is judged on any films, by
-`training.assess`.
-
-Intervals are 95 % percentile intervals of a bootstrap that draws whole groups of films, because
-films of one group are not independent.
+``python -m training.evaluate SUBJECT --manifest films.csv --split test --out DIR`` (or
+``--folders ROOT`` for the published layout). Single-label subjects decide by the largest class,
+multi-label ones by their high-sensitivity point; both operating points are reported beside that.
+Operating points come with the checkpoint: they were chosen on validation films.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
-
-from model import checkpoint
-from model.networks.pim import Pim
-from model.pixels import PixelProfile
-from training import assess
-from training.calibrate import softmax
-from training.data import Film, Pictures, load_pictures, read_fracatlas
-from training.geometry import normaliser
-
-BINS = 15
-RESAMPLES = 2000
-Metric = Callable[[NDArray[np.float64], NDArray[np.bool_]], float]
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What the network says of films: logits [n, classes], pooled [n, channels], gate [n]."""
-
-    logits: NDArray[np.float32]
-    pooled: NDArray[np.float32]
-    gate: NDArray[np.float32]
-
-
-@torch.no_grad()
-def answer(
-    network: Pim, units: NDArray[np.float32], profile: PixelProfile, bfloat16: bool = False
-) -> Answers:
-    """Run unit pictures [n, size, size] through a network in evaluation mode."""
-    image = normaliser(profile)(torch.from_numpy(units))
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        output = network(image.contiguous(memory_format=torch.channels_last))
-        gate = network.gate_logit(output)
-    return Answers(*(t.float().numpy() for t in (output.logits, output.pooled, gate)))
-
-
-def answer_all(network: Pim, pictures: Pictures, profile: PixelProfile, batch: int = 32) -> Answers:
-    """Run all pictures through a network, in evaluation mode and batch by batch."""
-    network.eval()
-    count = len(pictures.units)
-    parts = [
-        answer(network, pictures.units[start : start + batch], profile)
-        for start in range(0, count, batch)
-    ]
-    return Answers(
-        *(
-            np.concatenate([getattr(p, name) for p in parts])
-            for name in ("logits", "pooled", "gate")
-        )
-    )
-
-
-def calibration_error(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error of a positive class over 15 equal bins."""
-    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(scores[bins == b].mean() - positive[bins == b].mean()) * (bins == b).mean()
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps))
-
-
-def brier(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Mean squared difference between score and truth."""
-    return float(np.square(scores - positive).mean())
-
-
-def metrics_at(low: float, high: float) -> dict[str, Metric]:
-    """Return every figure we give, for operating points `low` and `high`."""
-    return {
-        "auroc": lambda s, y: float(roc_auc_score(y, s)),
-        "average_precision": lambda s, y: float(average_precision_score(y, s)),
-        "sensitivity_at_high_sensitivity": lambda s, y: float((s[y] >= low).mean()),
-        "specificity_at_high_sensitivity": lambda s, y: float((s[~y] < low).mean()),
-        "sensitivity_at_high_specificity": lambda s, y: float((s[y] >= high).mean()),
-        "specificity_at_high_specificity": lambda s, y: float((s[~y] < high).mean()),
-        "expected_calibration_error": calibration_error,
-        "brier": brier,
-    }
-
-
-def with_interval(
-    metric: Metric,
-    scores: NDArray[np.float64],
-    positive: NDArray[np.bool_],
-    groups: Sequence[str],
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """Return (value, lower, upper): 95 % bootstrap interval over groups.
-
-    Draws in which only one class occurs say nothing about either and are drawn again.
-    """
-    rng = np.random.default_rng(seed)
-    names = np.asarray(groups)
-    members = [np.flatnonzero(names == name) for name in np.unique(names)]
-    draws: list[float] = []
-    if len(set(positive.tolist())) < 2:  # noqa: PLR2004 - both classes must occur
-        raise ValueError("the films are all of one class")
-    while len(draws) < RESAMPLES:
-        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if 0 < positive[rows].sum() < len(rows):
-            draws.append(metric(scores[rows], positive[rows]))
-    lower, upper = np.quantile(draws, [0.025, 0.975])
-    return metric(scores, positive), float(lower), float(upper)
-
-
-def figures(
-    logits: NDArray[np.float32], films: Sequence[Film], decision: dict[str, float]
-) -> dict[str, list[float]]:
-    """Return every figure as [value, lower, upper] for films with fracture labels."""
-    scores = softmax(logits, decision["temperature"])[:, 1]
-    positive = np.array([film.fractured for film in films])
-    groups = [film.group for film in films]
-    chosen = metrics_at(decision["high_sensitivity"], decision["high_specificity"])
-    return {
-        name: [round(v, 4) for v in with_interval(metric, scores, positive, groups)]
-        for name, metric in chosen.items()
-    }
+from model.findings import NO_FINDING
+from training.data.examples import DataError, Example, read_folders, refuse_unknown_labels
+from training.data.splits import data_hash, overlaps, read_split
+from training.data.truth import targets
+from training.judging.assessment import Figure, Table, by_finding, by_stratum
+from training.judging.heads import head_accuracies
+from training.judging.metrics import confusion, interval, resample
+from training.judging.responses import HeadAnswers
+from training.judging.subject import Subject, load_subject
+from training.judging.tables import draw_confusion, results_text, write_json, write_table
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the figures of a checkpoint on the validation hands as JSON."""
-    if {"--manifest", "--folders", "-h", "--help"} & set(arguments):
-        return assess.main(arguments)
+    """Write eval_results.txt, evaluation.json, findings.csv, strata.csv, confusion.png."""
     parser = argparse.ArgumentParser(prog="training.evaluate", description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("root", help="data.root=FOLDER")
+    parser.add_argument("subject", type=Path, help="checkpoint file or model package folder")
+    add_films(parser)
     options = parser.parse_args(arguments)
     try:
-        found = judge_hands(options.checkpoint, Path(options.root.removeprefix("data.root=")))
-    except (OSError, ValueError) as error:
+        subject = load_subject(options.subject)
+        examples, leaks = choose_films(options, subject)
+        report = assess(subject, examples, options.out)
+    except DataError as error:
         print(f"training.evaluate: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(found, indent=2))
+    for kind, count in leaks.items():
+        print(f"WARNING: {count} {kind} values of these films also lie in another split")
+    print(f"{len(examples)} films, {report['patients']} patients -> {options.out}")
     return 0
 
 
-def judge_hands(path: Path, root: Path) -> dict[str, list[float]]:
-    """Return the figures of the shipped model's checkpoint on the validation hands of a root."""
-    stored = checkpoint.load(path)
-    films = [film for film in read_fracatlas(root) if film.split == "val" and film.hand_only]
-    pictures = load_pictures(films, stored.profile())
-    answers = answer_all(stored.build_pim(), pictures, stored.profile())
-    return figures(answers.logits, films, stored.decision)
+def add_films(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which films, and where the files go."""
+    films = parser.add_mutually_exclusive_group(required=True)
+    films.add_argument("--manifest", type=Path, help="CSV, see training.data.examples")
+    films.add_argument("--folders", type=Path, help="published layout")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--rename", action="append", default=[], metavar="LABEL=FINDING")
+    parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE")
+    parser.add_argument("--declare-overlap", action="store_true", help="judge leaking splits")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def choose_films(
+    options: argparse.Namespace, subject: Subject
+) -> tuple[list[Example], dict[str, int]]:
+    """Return the films of the split asked for, and the overlaps that were declared."""
+    if options.folders:
+        everything = read_folders(options.folders, subject.classes)
+    else:
+        rename, where = (dict(w.split("=", 1) for w in x) for x in (options.rename, options.where))
+        everything = read_split(options.manifest, rename, where, options.declare_overlap)
+    leaks = overlaps(everything)
+    if leaks and not options.declare_overlap:
+        raise DataError(f"splits overlap ({leaks}); --declare-overlap judges them all the same")
+    chosen = [example for example in everything if example.split == options.split]
+    if not chosen:
+        raise DataError(f"there is no film in split {options.split!r}")
+    refuse_unknown_labels(chosen, subject.classes, subject.activation == "softmax")
+    return chosen, leaks
+
+
+def assess(subject: Subject, examples: list[Example], out: Path) -> dict[str, Any]:
+    """Judge films, write every file into `out`, return what evaluation.json holds."""
+    out.mkdir(parents=True, exist_ok=True)
+    answers = subject.answer(examples)
+    about = (subject.classes, subject.activation, subject.decision)
+    table = by_finding(answers.logits, examples, *about)
+    report: dict[str, Any] = {
+        "subject": subject.path.name,
+        "head": subject.head,
+        "films": len(examples),
+        "patients": len({example.patient for example in examples}),
+        "data_sha256": data_hash(examples),
+        "decision": subject.decision,
+        "findings": table,
+        "strata": by_stratum(answers.logits, examples, *about),
+    }
+    if subject.activation == "softmax":
+        report |= _single_label(subject, answers, examples, out)
+    write_json(report, out / "evaluation.json")
+    write_table(_rows(table), out / "findings.csv")
+    write_table(_strata_rows(report["strata"]), out / "strata.csv")
+    return report
+
+
+def _single_label(
+    subject: Subject, answers: HeadAnswers, examples: list[Example], out: Path
+) -> dict[str, Any]:
+    truth = targets(examples, subject.classes).argmax(axis=1)
+    predicted = answers.logits.argmax(axis=1)
+    matrix = confusion(truth, predicted, len(subject.classes))
+    draw_confusion(matrix, subject.classes, out / "confusion.png")
+    accuracies = head_accuracies(answers, truth)
+    text = results_text(accuracies, len(examples), subject.path.parent.name, subject.path.stem)
+    (out / "eval_results.txt").write_text(text, encoding="utf-8")
+    weights = resample([example.patient for example in examples])
+    right = (weights @ (truth == predicted)) / weights.sum(axis=1)
+    return {
+        "accuracy": interval(right),
+        "heads_percent": accuracies,
+        "confusion": matrix.tolist(),
+    }
+
+
+def _rows(table: Mapping[str, Mapping[str, Figure]]) -> list[dict[str, object]]:
+    return [
+        {"finding": name, "figure": figure, "value": f[0], "lower": f[1], "upper": f[2]}
+        for name, found in table.items()
+        for figure, f in found.items()
+    ]
+
+
+def _strata_rows(strata: Mapping[str, Mapping[str, Table]]) -> list[dict[str, object]]:
+    return [
+        {"stratum": kind, "group": value, **row}
+        for kind, groups in strata.items()
+        for value, table in groups.items()
+        for row in _rows({n: t for n, t in table.items() if n != NO_FINDING})
+    ]
 
 
 if __name__ == "__main__":

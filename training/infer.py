@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.findings import NO_FINDING
-from training.answers import ANSWER, COMBINER
-from training.decision import scores_of
-from training.examples import PICTURES, DataError, Example
-from training.highest import head_accuracies
-from training.metrics import confusion
-from training.reporting import draw_confusion, results_text, write_table
-from training.subject import Subject, load_subject
+from training.data.examples import PICTURES, DataError, Example
+from training.judging.decision import scores_of
+from training.judging.heads import head_accuracies
+from training.judging.metrics import confusion
+from training.judging.responses import ANSWER, COMBINER
+from training.judging.subject import Subject, load_subject
+from training.judging.tables import draw_confusion, results_text, write_table
 
 UNLABELLED = ""
 
@@ -47,7 +47,7 @@ def infer(subject: Subject, folder: Path, out: Path) -> list[dict[str, object]]:
         for path, label in found
     ]
     answers = subject.answer(examples)
-    logits = answers.heads[ANSWER]
+    logits = answers.logits
     scores = scores_of(logits, subject.activation, subject.decision["temperature"])
     table = [
         _row(path, label, score, subject.classes)

@@ -1,10 +1,10 @@
-"""Search a plan's best values: ``python -m training.tune --config PLAN --space SPACE``.
+"""Search a recipe's best values: ``python -m training.tune --config RECIPE --space SPACE``.
 
-SPACE is YAML: a dotted key of the plan to ``{low, high, log}``, ``{low, high, step}`` (whole
+SPACE is YAML: a dotted key of the recipe to ``{low, high, log}``, ``{low, high, step}`` (whole
 numbers) or ``{choices}``. Trials are kept in a storage (SQLite beside the runs, or a PostgreSQL
-URL); several machines that name the same storage and study share it. A trial of a plan whose
-validation figure falls behind the median is pruned. A recipe of the shipped model's kind is judged
-once, by the AUROC on a fold of its training groups (``data.fold``): validation stays unseen.
+URL); several machines that name the same storage and study share it. A trial whose validation
+figure falls behind the median is pruned. With ``data.fold=0`` trials are judged by a part of the
+training groups: validation stays unseen.
 """
 
 import argparse
@@ -18,12 +18,9 @@ from typing import Any
 import optuna
 import yaml
 
-from training.config import Recipe, RecipeError, read_tree
-from training.examples import DataError
-from training.learn import DivergedError
-from training.plan import Plan
-from training.states import SaveError
-from training.train import run_tree
+from training.recipe import Recipe
+from training.recipe.reading import RecipeError, place, read_tree
+from training.train import FAILURES, DivergedError, train
 
 Space = Mapping[str, Mapping[str, Any]]
 
@@ -62,30 +59,6 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     return drawn
 
 
-def check(tree: dict[str, Any], where: str) -> Plan | Recipe:
-    """Check what is to be searched over, before the first trial.
-
-    Raises
-    ------
-    RecipeError
-        It is wrong, or would choose by the validation films that judge the shipped model.
-    """
-    if tree.get("trainer") == "split":
-        return Plan.check(tree, where)
-    recipe = Recipe.check(tree, where)
-    if recipe.data.fold is None:
-        raise RecipeError(f"{where}: give data.fold=0, a part of the training groups to choose by")
-    return recipe
-
-
-def place(tree: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 - any YAML value
-    """Set a dotted key in a tree of values."""
-    *sections, last = key.split(".")
-    for section in sections:
-        tree = tree.setdefault(section, {})
-    tree[last] = value
-
-
 def search(
     tree: dict[str, Any], space: Space, study: optuna.Study, trials: int
 ) -> optuna.trial.FrozenTrial:
@@ -94,7 +67,7 @@ def search(
     Raises
     ------
     RecipeError
-        A key of the space is none of the plan's, or no trial came to an end.
+        A key of the space is none of the recipe's, or no trial came to an end.
     """
 
     def one(trial: optuna.Trial) -> float:
@@ -111,10 +84,10 @@ def search(
                 raise optuna.TrialPruned
 
         try:
-            _, figures = run_tree(mine, f"trial {trial.number}", report)
+            train(Recipe.check(mine, f"trial {trial.number}"), report)
         except DivergedError as error:
             raise optuna.TrialPruned from error
-        return max(reached) if reached else float(figures["auroc"][0])
+        return max(reached)
 
     study.optimize(one, n_trials=trials)
     try:
@@ -147,16 +120,16 @@ def draw_trials(study: optuna.Study, path: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run or join a study; print the best trial's values as key=value words."""
     parser = argparse.ArgumentParser(prog="training.tune", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="plan, YAML")
+    parser.add_argument("--config", type=Path, required=True, help="recipe, YAML")
     parser.add_argument("--space", type=Path, required=True, help="search space, YAML")
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--storage", help="database URL; SQLite in the plan's out without it")
-    parser.add_argument("--study", help="name; the plan's without it")
+    parser.add_argument("--storage", help="database URL; SQLite in the recipe's out without it")
+    parser.add_argument("--study", help="name; the recipe's without it")
     parser.add_argument("changes", nargs="*", metavar="key=value")
     options = parser.parse_args(arguments)
     try:
         best, plot = _run(options)
-    except (RecipeError, DataError, SaveError) as error:
+    except FAILURES as error:
         print(f"training.tune: {error}", file=sys.stderr)
         return 2
     print(f"trial {best.number}: {best.value}")
@@ -167,16 +140,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> tuple[optuna.trial.FrozenTrial, Path]:
     tree, space = read_tree(options.config, options.changes), read_space(options.space)
-    plan = check(tree, str(options.config))
-    plan.out.mkdir(parents=True, exist_ok=True)
-    plot = plan.out / "trials.png"
-    with storage_at(options.storage or f"sqlite:///{plan.out / 'study.db'}") as storage:
+    recipe = Recipe.check(tree, str(options.config))
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    plot = recipe.out / "trials.png"
+    with storage_at(options.storage or f"sqlite:///{recipe.out / 'study.db'}") as storage:
         study = optuna.create_study(
-            study_name=options.study or plan.name,
+            study_name=options.study or recipe.name,
             storage=storage,
             direction="maximize",
             load_if_exists=True,
-            sampler=optuna.samplers.TPESampler(seed=plan.seed),
+            sampler=optuna.samplers.TPESampler(seed=recipe.seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
         )
         best = search(tree, space, study, options.trials)

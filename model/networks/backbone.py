@@ -19,10 +19,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from model.networks.torchvision_operators import declare_operators
-
-declare_operators()
-import timm  # noqa: E402 - needs the operators declared
+from model.networks.catalogue import check_timm_name, create_timm, fitting, timm, timm_options
+from model.networks.initial import InitialWeights
 
 NODES = 4
 Opening = Literal["strides", "published"]
@@ -119,9 +117,9 @@ class WideHeadBackbone(Backbone):
 class FeatureBackbone(Backbone):
     """Any other network with timm's ``features_only``: its last four strides."""
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, network: nn.Module, size: int) -> None:
         super().__init__()
-        self.network = timm.create_model(name, features_only=True, pretrained=False)
+        self.network = network
         self._measure(size)
 
     @override
@@ -183,27 +181,46 @@ class TokenBackbone(Backbone):
         return [grid.permute(0, 2, 3, 1) for grid in grids]
 
 
-def build_backbone(name: str, size: int, opening: Opening = "strides") -> Backbone:
-    """Build a backbone without weights by its timm name, for square images of `size` pixels.
+def build_backbone(
+    name: str, size: int, opening: Opening = "strides", weights: InitialWeights | None = None
+) -> Backbone:
+    """Build a backbone by its timm name, for square images of `size` pixels.
 
     Raises
     ------
     ValueError
-        timm does not know the name.
+        timm does not know the name, the network does not fit the size, or the weights not it.
     """
-    if not timm.is_model(name):
-        raise ValueError(f"backbone {name!r}: timm {timm.__version__} knows no such network")
+    check_timm_name(name)
+    backbone = _open(name, size, opening, weights if weights and weights.by_name else None)
+    if weights is not None and not weights.by_name:
+        weights.copy_to(backbone, size)
+    return backbone
+
+
+def _open(name: str, size: int, opening: Opening, weights: InitialWeights | None) -> Backbone:
+    """Build the network, give it weights under timm's own names of its layers, then open it."""
+    network = create_timm(name, size)
+    kind = _kind(name, network, opening)
+    if kind is FeatureBackbone:
+        with fitting(name, size):
+            network = timm.create_model(name, features_only=True, **timm_options(name, size))
+    if weights is not None:
+        weights.copy_to(network, size)
+    with fitting(name, size):
+        return kind(network, size)
+
+
+def _kind(name: str, network: nn.Module, opening: Opening) -> Callable[[nn.Module, int], Backbone]:
     if "swin" in name:
-        return MergingBackbone(_swin(name, size), size)
+        return MergingBackbone
     if name.startswith(("vit_", "deit", "test_vit")):
-        transformer = timm.create_model(name, pretrained=False, num_classes=0, img_size=size)
-        return TokenBackbone(transformer, size)
-    network = timm.create_model(name, pretrained=False, num_classes=0)
+        return TokenBackbone
     if opening == "published" and hasattr(network, "conv_stem"):
-        return BlockBackbone(network, size)
+        return BlockBackbone
     if all(hasattr(network, part) for part in ("conv_stem", "blocks", "conv_head")):
-        return WideHeadBackbone(network, size)
-    return FeatureBackbone(name, size)
+        return WideHeadBackbone
+    return FeatureBackbone
 
 
 def freeze_norms(network: nn.Module) -> None:
@@ -211,15 +228,6 @@ def freeze_norms(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):  # so are timm's norms with an activation
             module.eval()
-
-
-def _swin(name: str, size: int) -> nn.Module:
-    """Build a Swin whose windows tile the coarsest grid (12 at 384 pixels, 7 at 224)."""
-    coarsest = size // 32
-    window = next(w for w in range(min(12, coarsest), 0, -1) if coarsest % w == 0)
-    return timm.create_model(
-        name, pretrained=False, num_classes=0, img_size=size, window_size=window
-    )
 
 
 def _last_block_of_each_stride(stem: nn.Module, blocks: nn.Sequential) -> list[int]:

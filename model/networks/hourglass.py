@@ -4,6 +4,7 @@ Source: Raisuddin et al. 2021 and its parent KNEEL (Tiulpin et al. 2019); stem, 
 the published ones. Its "1x1" blocks have kernel 3, as the published code does in effect.
 """
 
+from collections.abc import Iterator
 from typing import Self
 
 import torch
@@ -27,7 +28,7 @@ class HourglassConfig(BaseModel):
     )
     width: int = Field(default=64, ge=4, description="channels of the stem")
     depth: int = Field(default=6, ge=1, description="how often the hourglass halves its grid")
-    dropout: float = Field(default=0.25, ge=0, lt=1)
+    dropout: float = Field(default=0.25, ge=0, lt=1, description="of the mixer's channels")
 
     @model_validator(mode="after")
     def _halves_evenly(self) -> Self:
@@ -121,6 +122,14 @@ class Localiser(nn.Module):
         """
         heat: Tensor = self.mixer(self.hourglass(self.stem(image[:, :1])))
         return soft_argmax(heat)
+
+    def stages(self) -> Iterator[nn.Module]:
+        """Yield stem, hourglass and mixer."""
+        yield from (self.stem, self.hourglass, self.mixer)
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield nothing: no part has weights from elsewhere."""
+        yield from ()
 
 
 def soft_argmax(heat: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Each part can be left out, to see what it is worth (`pyramid`, `selection`, `com
 "pooled" leaves out all three: the backbone with one linear layer.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -18,6 +19,7 @@ from typing_extensions import override
 from model.networks.backbone import NODES, Opening, build_backbone
 from model.networks.combiner import Combiner
 from model.networks.grey_stem import make_grey
+from model.networks.initial import InitialWeights
 from model.networks.metadata import FIELDS, MetadataBranch
 from model.networks.pyramid import PlainLevels, Pyramid, TokenClassifier, Upsampling
 from model.networks.selector import Activation, Selection, keep_all, select
@@ -36,7 +38,9 @@ class PimConfig(BaseModel):
         default="strides", description="where the nodes are taken; see `build_backbone`"
     )
     width: int = Field(default=1024, ge=8, description="channels of the pyramid")
-    upsampling: Upsampling = "tokens"
+    upsampling: Upsampling = Field(
+        default="tokens", description="of the pyramid: learnt over tokens, or bilinear"
+    )
     selects: tuple[int, int, int, int] | None = Field(
         default=None, description="tokens kept of each node; None keeps the published shares"
     )
@@ -96,12 +100,14 @@ class Pim(nn.Module):
     Parameters
     ----------
     config : PimConfig
+    weights : InitialWeights, optional
+        Of the backbone.
     """
 
-    def __init__(self, config: PimConfig) -> None:
+    def __init__(self, config: PimConfig, weights: InitialWeights | None = None) -> None:
         super().__init__()
         self.config = config
-        self.backbone = build_backbone(config.backbone, config.size, config.opening)
+        self.backbone = build_backbone(config.backbone, config.size, config.opening, weights)
         if config.grey:
             make_grey(self.backbone)
         channels, self.grids = self.backbone.channels, self.backbone.grids
@@ -140,11 +146,22 @@ class Pim(nn.Module):
         levels, pooled = self.look(image)
         return self.judge(levels, pooled, metadata)
 
+    def features(self, image: Tensor) -> Tensor:
+        """Return the means of all nodes [batch, channels of all nodes] of an image."""
+        return _means(self.backbone(image))
+
+    def stages(self) -> Iterator[nn.Module]:
+        """Yield the parts of the backbone from the input on."""
+        yield from self.backbone.stages()
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters of the backbone."""
+        return self.backbone.parameters()
+
     def look(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the pyramid's levels [batch, tokens, width] and the nodes' means."""
         nodes = self.backbone(image)
-        pooled = torch.cat([node.mean(dim=(1, 2)) for node in nodes], dim=1)
-        return self.pyramid(nodes), pooled
+        return self.pyramid(nodes), _means(nodes)
 
     def judge(
         self, levels: list[Tensor], pooled: Tensor, metadata: Tensor | None = None
@@ -201,6 +218,10 @@ class Pim(nn.Module):
         if combined is not None:
             answers.insert(0, combined)
         return torch.stack(answers).mean(dim=0)
+
+
+def _means(nodes: list[Tensor]) -> Tensor:
+    return torch.cat([node.mean(dim=(1, 2)) for node in nodes], dim=1)
 
 
 def _projection(channels: int, width: int) -> nn.Sequential:

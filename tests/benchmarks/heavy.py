@@ -15,7 +15,7 @@ from export import onnx as export_onnx
 from model import checkpoint
 from model.networks.pim import Pim
 from tests.benchmarks.engines import config_of
-from training.config import PackageSection
+from training.recipe.sections import PackageSection
 
 POINTS = {"temperature": 1.0, "high_sensitivity": 0.2, "high_specificity": 0.7}
 

@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.training [--quick]``
 
 The seed's way: every film is decoded with OpenCV in each epoch, the selector loops over the images
-of a batch, plain float32, no channels_last. Ours is `training.learn`. Same network and sizes, same
+of a batch, plain float32, no channels_last. Ours is `training.train`. Same network and sizes, same
 films, same process, in turns, so that a busy machine slows both. Loading is timed alone as well,
 from kept pictures and from files: it must not be what the step waits for.
 """
@@ -25,16 +25,17 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
-from model.networks.pim import Pim, PimOutput
+from model.networks.pim import Pim, PimConfig, PimOutput
 from model.networks.selector import Selection
 from tests.support.films import KINDS
-from training import losses, order
-from training.answers import patients, targets
-from training.geometry import Films, normaliser
-from training.learn import Run, batch_loss, start
-from training.plan import Plan
-from training.ranks import join
-from training.supply import prepare, read_examples
+from training.data import draw
+from training.data.pictures import Films, normaliser
+from training.data.supply import prepare, read_examples
+from training.recipe import Recipe
+from training.run import losses
+from training.run.processes import join
+from training.run.start import Run, start
+from training.train import Truth, batch_loss
 
 FILM = (1000, 700)
 
@@ -72,10 +73,9 @@ def write_set(root: Path, count: int) -> None:
     (root / "films.csv").write_text("\n".join(rows) + "\n")
 
 
-def plan_of(root: Path, backbone: str, size: int, batch: int) -> Plan:
-    """Return the plan both ways share: the published losses and changes."""
+def recipe_of(root: Path, backbone: str, size: int, batch: int) -> Recipe:
+    """Return the recipe both ways share: the published losses and changes."""
     tree = {
-        "trainer": "split",
         "name": "benchmark",
         "out": str(root / "out"),
         "classes": list(KINDS),
@@ -89,20 +89,22 @@ def plan_of(root: Path, backbone: str, size: int, batch: int) -> Plan:
         "optimiser": {"batch": batch, "accumulate": 1, "warmup": 0, "epochs": 1},
         "watch": {"track": []},
     }
-    return Plan.check(tree, "benchmark")
+    return Recipe.check(tree, "benchmark")
 
 
 def seed_step(run: Run, paths: Sequence[Path]) -> Callable[[], None]:
     """Return the seed's step over the films of one batch: decode, change, learn."""
-    plan = run.plan
-    network = LoopingPim(plan.pim())
-    network.load_state_dict(run.network.state_dict())
+    recipe = run.recipe
+    config = recipe.configuration()
+    assert isinstance(config, PimConfig)
+    network = LoopingPim(config)
+    network.load_state_dict(run.learner.network.state_dict())
     network.train().to(run.ranks.device)
-    optimiser = type(run.optimiser)(network.parameters(), lr=plan.optimiser.lr)
+    optimiser = type(run.optimiser)(network.parameters(), lr=recipe.optimiser.lr)
     labels = torch.arange(len(paths)) % len(KINDS)
-    larger, size = round(plan.network.size * 510 / 384), plan.network.size
+    larger, size = round(recipe.network.size * 510 / 384), recipe.network.size
     rng = np.random.default_rng(0)
-    normalise = normaliser(plan.profile())
+    normalise = normaliser(recipe.profile())
 
     def read(path: Path) -> Tensor:
         colours = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
@@ -114,7 +116,7 @@ def seed_step(run: Run, paths: Sequence[Path]) -> Callable[[], None]:
     def step() -> None:
         image = normalise(torch.stack([read(path) for path in paths])).to(run.ranks.device)
         terms = losses.pim_terms(network(image), labels.to(run.ranks.device))
-        loss = losses.total(terms, plan.losses)
+        loss = losses.total(terms, recipe.losses)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -125,15 +127,13 @@ def seed_step(run: Run, paths: Sequence[Path]) -> Callable[[], None]:
 
 def our_step(run: Run, rows: list[int]) -> Callable[[], None]:
     """Return the product's step over the same films."""
-    films, plan = run.supply.train, run.plan
-    truth, known = targets(films.examples, plan.classes), patients(films.examples)
+    films, truth = run.supply.train, Truth(run.supply, run.recipe)
     numbers = iter(range(10**9))
 
     def step() -> None:
-        generator = order.generator_of(0, next(numbers), 0)
+        generator = draw.generator_of(0, next(numbers), 0)
         units = torch.stack([films[row] for row in rows])
-        batch = (units, torch.from_numpy(truth[rows]), known[rows])
-        loss = batch_loss(run, batch, generator, 1)
+        loss = batch_loss(run, truth.batch(units, rows), generator)
         loss.backward()
         run.optimiser.step()
         run.optimiser.zero_grad(set_to_none=True)
@@ -170,8 +170,8 @@ def measure(backbone: str, size: int, batch: int, rounds: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_set(root, batch + len(KINDS))
-        plan = plan_of(root, backbone, size, batch)
-        run = start(plan, prepare(plan, read_examples(plan)), join())
+        recipe = recipe_of(root, backbone, size, batch)
+        run = start(recipe, prepare(recipe, read_examples(recipe)), join())
         run.network.train()
         rows = list(range(batch))
         paths = [run.supply.train.examples[row].path for row in rows]

@@ -33,10 +33,9 @@ def write_films(root: Path, train: int = 24, val: int = 12) -> Path:
     return path
 
 
-def plan_tree(root: Path, **changes: object) -> dict[str, object]:
-    """Return a plan of three short epochs on such films; `changes` by dotted keys with ``__``."""
+def recipe_tree(root: Path, **changes: object) -> dict[str, object]:
+    """Return a recipe of two short epochs on such films; `changes` by dotted keys with ``__``."""
     tree: dict[str, object] = {
-        "trainer": "split",
         "name": "tiny",
         "out": str(root / "out"),
         "threads": 1,

@@ -9,7 +9,7 @@ from export.graph import write_graph
 from model.checkpoint import Checkpoint
 from model.gradcam import GradCam
 from model.networks.pim import Pim, PimConfig
-from training.config import PackageSection
+from training.recipe.sections import PackageSection
 
 SIZE = 64
 CONFIG = PimConfig(

@@ -5,9 +5,9 @@ import torch
 
 from model.layers import find_layer, place_of
 from model.networks.classifier import ClassifierConfig
+from model.networks.families.regnet import grey
 from model.networks.hourglass import HourglassConfig, Localiser, soft_argmax
 from model.networks.registry import KINDS, build_network
-from model.networks.regnet import grey
 
 
 def test_grey_stem_answers_as_the_colour_stem_does_for_grey_pictures():

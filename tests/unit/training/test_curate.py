@@ -18,8 +18,8 @@ from training.curate import (
     single_pathology,
     tally,
 )
-from training.examples import DataError, Example, facts_of
-from training.splits import counts, overlaps, read_split, split_by_patient
+from training.data.examples import DataError, Example, facts_of
+from training.data.splits import counts, overlaps, read_split, split_by_patient
 
 COLUMNS = (
     "filestem,patient_id,study_number,timehash,gender,age,laterality,projection,initial_exam,"

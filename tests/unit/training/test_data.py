@@ -5,61 +5,43 @@ import pytest
 from PIL import Image
 
 from model.pixels import PixelProfile
-from training.config import DataSection
-from training.data import (
-    Film,
-    LeakError,
-    box_mask,
-    data_hash,
-    load_pictures,
-    read_fracatlas,
-    read_radiograph,
-    split_films,
-)
-from training.sampling import Sampler
-
-HEADER = "file,label,split,group,region,hand_only,boxes,sha256\n"
+from training.data import draw
+from training.data.examples import DataError, Example, read_manifest
+from training.data.pictures import letterboxed
+from training.data.places import box_mask
+from training.data.radiographs import read_radiograph
+from training.data.splits import data_hash, read_split
+from training.recipe.sections import DataSection
 
 
-def film(number=0, split="train", group="g", fractured=False, hand=True, boxes=()) -> Film:
-    region = "hand" if hand else "leg"
-    path = Path(f"{number}.jpg")
-    return Film(path, fractured, split, group, region, hand, boxes, f"{number:064d}")
+def film(number=0, group="g", fractured=False, hand=True, path=None, boxes=()) -> Example:
+    labels = ("fracture",) if fractured else ()
+    columns = {"hand_only": str(int(hand))}
+    path = path or Path(f"{number}.jpg")
+    return Example(path, labels, "train", group, str(number), "", boxes=boxes, columns=columns)
 
 
-def test_manifest_rows_become_films(tmp_path):
-    folder = tmp_path / "fracatlas"
-    folder.mkdir()
-    row = "images/a.jpg,fractured,val,7,hand,1,1 2 3.5 4;5 6 7 8,ab\n"
-    (folder / "manifest.csv").write_text(HEADER + row)
-    (only,) = read_fracatlas(tmp_path)
-    assert only.fractured
-    assert only.hand_only
+def test_row_of_fracatlas_becomes_a_film(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    row = "a.jpg,fractured,val,7,hand,1,1 2 3.5 4;5 6 7 8,ab\n"
+    (tmp_path / "m.csv").write_text(f"file,label,split,group,region,hand_only,boxes,sha256\n{row}")
+    (only,) = read_manifest(tmp_path / "m.csv", {"fractured": "fracture"})
+    assert (only.labels, only.patient, only.columns["hand_only"]) == (("fracture",), "7", "1")
     assert only.boxes == ((1.0, 2.0, 3.5, 4.0), (5.0, 6.0, 7.0, 8.0))
 
 
-def test_group_on_both_sides_of_the_split_is_refused():
-    with pytest.raises(LeakError, match="1 group"):
-        split_films([film(1, "train", "a"), film(2, "val", "a")], None, 4)
-
-
-def test_same_picture_on_both_sides_of_the_split_is_refused():
-    with pytest.raises(LeakError, match="1 sha256"):
-        split_films([film(1, "train", "a"), film(1, "val", "b")], None, 4)
-
-
-def test_fold_is_cut_from_training_groups_alone():
-    films = [film(i, "train", f"g{i // 3}", fractured=i % 2 == 0) for i in range(36)]
-    train, held = split_films([*films, film(99, "val", "v")], 1, 4)
-    assert {f.split for f in held} == {"train"}
-    assert len(train) + len(held) == 36
-    assert not {f.group for f in train} & {f.group for f in held}
+@pytest.mark.parametrize("column", ["boxes", "landmarks"])
+def test_places_that_are_no_numbers_are_refused(tmp_path, column):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "m.csv").write_text(f"file,label,split,patient,{column}\na.jpg,,train,1,3 x\n")
+    with pytest.raises(DataError, match=f"a.jpg: {column}: '3 x'"):
+        read_manifest(tmp_path / "m.csv")
 
 
 def test_real_split_shares_no_group(real_data):
-    train, held = split_films(read_fracatlas(real_data), None, 4)
-    assert len(train) == 2806
-    assert len(held) == 413
+    films = read_split(real_data / "fracatlas" / "manifest.csv")
+    assert sum(film.split == "train" for film in films) == 2806
+    assert sum(film.split == "val" for film in films) == 413
 
 
 def test_data_hash_changes_with_a_label_and_not_with_the_order():
@@ -82,10 +64,9 @@ def test_colour_picture_is_read_as_grey(tmp_path):
 def test_box_is_drawn_where_the_letterbox_put_it(tmp_path):
     values = np.tile(np.arange(100, dtype=np.uint8), (50, 1))
     Image.fromarray(values).save(tmp_path / "wide.png")
-    boxed = film(boxes=((50, 0, 100, 50),))
-    seen = Film(tmp_path / "wide.png", *list(vars(boxed).values())[1:])
-    pictures = load_pictures([seen], PixelProfile(size=64))
-    mask = box_mask(seen, pictures.placements[0], 64, 8)
+    seen = film(path=tmp_path / "wide.png", boxes=((50, 0, 100, 50),))
+    _, placement = letterboxed(seen, PixelProfile(size=64))
+    mask = box_mask(seen, placement, 64, 8)
     assert mask[:2].max() == 0  # above the picture
     assert (mask[2:6, 4:] == 1).all()
     assert mask[2:6, :4].max() == 0
@@ -93,9 +74,23 @@ def test_box_is_drawn_where_the_letterbox_put_it(tmp_path):
 
 def test_sampler_keeps_the_shares_and_shows_every_film():
     films = [film(i, fractured=i < 4, hand=i % 2 == 0) for i in range(40)]
-    section = DataSection(hand_share=0.8, fractured_share=0.5)
-    sampler = Sampler(films, section, np.random.default_rng(0))
-    rows = np.concatenate([sampler.draw(16) for _ in range(60)])
+    shares = [
+        {"where": {"hand_only": hand, "labels": label}, "share": share}
+        for hand, label, share in (("1", "fracture", 0.4), ("1", "", 0.4), ("0", "fracture", 0.1),
+                                   ("0", "", 0.1))
+    ]  # fmt: skip
+    section = DataSection.model_validate({"sampler": "shares", "shares": shares})
+    rows = np.concatenate([draw.epoch_rows(films, section, 0, epoch) for epoch in range(24)])
     assert set(rows.tolist()) == set(range(40))
-    assert np.mean([films[row].hand_only for row in rows]) == pytest.approx(0.8, abs=0.05)
-    assert np.mean([films[row].fractured for row in rows]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean([films[row].columns["hand_only"] == "1" for row in rows]) == pytest.approx(
+        0.8, abs=0.05
+    )
+    assert np.mean([bool(films[row].labels) for row in rows]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_share_that_no_film_meets_is_refused():
+    section = DataSection.model_validate(
+        {"sampler": "shares", "shares": [{"where": {"hand_only": "2"}, "share": 1}]}
+    )
+    with pytest.raises(DataError, match="hand_only"):
+        draw.strata([film(1)], section.shares)

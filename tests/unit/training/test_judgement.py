@@ -11,25 +11,28 @@ import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from model import checkpoint
-from tests.support.films import plan_tree, write_films
-from training import assess, ensemble, heat, infer, pointing, tune
-from training.answers import HeadAnswers
-from training.decision import decide, scores_of
+from tests.support.films import recipe_tree, write_films
+from training import ensemble, evaluate, infer, maps, pointing, tune
+from training.data.examples import DataError, Example, read_manifest
+from training.data.pictures import Films
+from training.data.splits import read_split
 from training.ensemble import majority_vote, mean_probability
-from training.examples import DataError, Example
-from training.highest import head_accuracies, highest
-from training.learn import learn
-from training.metrics import calibration_error, decisions, interval, ranking, resample
-from training.plan import Plan
-from training.reporting import results_text
-from training.subject import load_subject
+from training.judging import boxes
+from training.judging.decision import decide, scores_of
+from training.judging.heads import head_accuracies, highest
+from training.judging.metrics import calibration_error, decisions, interval, ranking, resample
+from training.judging.responses import HeadAnswers
+from training.judging.subject import load_subject
+from training.judging.tables import results_text
+from training.recipe import Recipe
+from training.train import train
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     write_films(root)
-    learn(Plan.check(plan_tree(root, optimiser__epochs=1), "test"))
+    train(Recipe.check(recipe_tree(root, optimiser__epochs=1), "test"))
     return root
 
 
@@ -81,7 +84,7 @@ def test_interval_over_patients_is_wider_than_over_films():
 
 
 def test_figure_that_does_not_exist_is_nan_and_null_in_json(tmp_path):
-    from training.reporting import write_json
+    from training.judging.tables import write_json
 
     found = decisions(np.zeros(4, bool), np.zeros(4, bool), np.ones((3, 4)))
     value = interval(found["sensitivity"])
@@ -169,7 +172,7 @@ def test_vote_follows_the_majority_and_ties_the_mean():
 def test_checkpoint_is_evaluated_into_files(run, capsys):
     out = run / "judged"
     films = ["--manifest", str(run / "films.csv"), "--split", "val"]
-    assert assess.main([str(run / "out" / "best.pt"), *films, "--out", str(out)]) == 0
+    assert evaluate.main([str(run / "out" / "best.pt"), *films, "--out", str(out)]) == 0
     report = json.loads((out / "evaluation.json").read_text())
     value, low, high = report["accuracy"]
     assert low <= value <= high
@@ -191,9 +194,9 @@ def test_checkpoint_of_another_architecture_is_refused(run, tmp_path, capsys):
 
 
 def test_package_is_evaluated_by_its_answer(run):
-    package = load_subject(assess.Path(__file__).parents[3] / "model" / "packages" / "wrist-demo")
-    examples = assess.read_split(run / "films.csv", {"metal": "fracture"})[:2]
-    assert package.answer(examples).heads["answer"].shape == (2, 2)
+    package = load_subject(Path(__file__).parents[3] / "model" / "packages" / "wrist-demo")
+    examples = read_split(run / "films.csv", {"metal": "fracture"})[:2]
+    assert package.answer(examples).logits.shape == (2, 2)
     assert {"fracture.high_sensitivity", "temperature"} <= set(package.decision)
 
 
@@ -213,24 +216,32 @@ def test_folder_is_read_into_one_row_for_each_picture(run, tmp_path):
     assert (out / "infer_cm.png").exists()
 
 
-@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "layercam", "legacy"])
+@pytest.mark.parametrize("method", maps.METHODS)
 def test_maps_of_a_picture_are_written(run, tmp_path, method):
     command = [str(run / "out" / "best.pt"), str(run / "1.png"), "--out", str(tmp_path / "maps")]
-    assert heat.main([*command, "--method", method, "--target", "fracture"]) == 0
-    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["1_heat.png", "1_mix.png"]
+    assert maps.main([*command, "--method", method, "--target", "fracture"]) == 0
+    names = [f"1_{method}_heat.png", f"1_{method}_mix.png"]
+    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == names
 
 
 def test_maps_depend_on_the_class_but_the_legacy_map_does_not(run):
-    from training.examples import read_manifest
-    from training.geometry import Films
-
     subject = load_subject(run / "out" / "best.pt")
     films = Films(read_manifest(run / "films.csv")[1:3], subject.geometry, subject.profile, True)
-    maps = [heat.maps_of(subject, films, c, "layercam", "level2") for c in (0, 1)]
-    assert not torch.allclose(*maps)
-    legacy = heat.maps_of(subject, films, 1, "legacy", "level2")
-    assert set(torch.unique(legacy < heat.LEGACY_THRESHOLD).tolist()) <= {False, True}
-    assert bool(((legacy == 0) | (legacy >= heat.LEGACY_THRESHOLD)).all())
+    image = films.inputs([0, 1])
+    found = [maps.map_methods(subject.network, target, "level2") for target in (0, 1)]
+    for method in (maps.GRAPH, "gradcam", "layercam", "scorecam"):
+        assert not torch.allclose(*(methods[method](image) for methods in found))
+    legacy = [methods[maps.LEGACY](image) for methods in found]
+    assert torch.equal(*legacy)
+    assert bool(((legacy[0] == 0) | (legacy[0] >= maps.LEGACY_THRESHOLD)).all())
+
+
+def test_map_of_the_graph_is_the_gradcam_of_the_library(run):
+    subject = load_subject(run / "out" / "best.pt")
+    films = Films(read_manifest(run / "films.csv")[1:3], subject.geometry, subject.profile, True)
+    methods = maps.map_methods(subject.network, 1)
+    ours, theirs = (methods[name](films.inputs([0, 1])) for name in (maps.GRAPH, "gradcam"))
+    assert torch.allclose(ours, theirs, atol=1e-4)
 
 
 def test_members_are_judged_as_one(run):
@@ -245,14 +256,14 @@ def test_members_are_judged_as_one(run):
 
 @pytest.mark.long
 def test_every_fold_gets_a_fresh_network(run):
-    tree = plan_tree(run, out=str(run / "folds"), optimiser__epochs=1)
+    tree = recipe_tree(run, out=str(run / "folds"), optimiser__epochs=1)
     config = run / "folds.yaml"
     config.write_text(yaml.safe_dump(tree))
     assert ensemble.main(["folds", "--config", str(config), "--folds", "2"]) == 0
-    plan = Plan.check(tree, "test")
-    _, (train, held) = ensemble.folds_by_patient(ensemble.read_examples(plan), 2, plan.seed)
-    alone = plan.model_copy(update={"out": run / "alone"})
-    path, _ = learn(alone, examples=[*train, *held])
+    recipe = Recipe.check(tree, "test")
+    _, (learned, held) = ensemble.folds_by_patient(ensemble.read_examples(recipe), 2, recipe.seed)
+    alone = recipe.model_copy(update={"out": run / "alone"})
+    path, _ = train(alone, examples=[*learned, *held])
     paths = (path, run / "folds" / "fold-1" / "best.pt")
     stored, fold = (checkpoint.load(path).weights for path in paths)
     assert all(torch.equal(stored[name], fold[name]) for name in stored)
@@ -261,7 +272,7 @@ def test_every_fold_gets_a_fresh_network(run):
 @pytest.mark.long
 def test_search_keeps_its_trials_and_draws_them(run, capsys):
     config, space = run / "search.yaml", run / "space.yaml"
-    tree = plan_tree(run, out=str(run / "search"), optimiser__epochs=1)
+    tree = recipe_tree(run, out=str(run / "search"), optimiser__epochs=1)
     config.write_text(yaml.safe_dump(tree))
     space.write_text("optimiser.lr: {low: 1.0e-4, high: 1.0e-2, log: true}\n")
     command = ["--config", str(config), "--space", str(space), "--trials", "1"]
@@ -275,24 +286,26 @@ def test_search_keeps_its_trials_and_draws_them(run, capsys):
 
 def test_search_over_an_unknown_key_is_refused(run, tmp_path, capsys):
     config, space = tmp_path / "search.yaml", tmp_path / "space.yaml"
-    config.write_text(yaml.safe_dump(plan_tree(run, out=str(tmp_path / "out"))))
+    config.write_text(yaml.safe_dump(recipe_tree(run, out=str(tmp_path / "out"))))
     space.write_text("optimiser.speed: {choices: [1, 2]}\n")
     assert tune.main(["--config", str(config), "--space", str(space), "--trials", "1"]) == 2
     assert "optimiser.speed" in capsys.readouterr().err
 
 
 def test_mass_and_peak_of_a_map_are_counted_inside_the_boxes():
-    film = Example(Path("x"), ("fracture",), "val", "p", "s", "", boxes="0 0 2 2;6 6 8 8")
-    mask = pointing.box_mask(film, 8, 8)
+    film = Example(
+        Path("x"), ("fracture",), "val", "p", "s", "", boxes=((0, 0, 2, 2), (6, 6, 8, 8))
+    )
+    mask = boxes.pixels_in_boxes(film, 8, 8)
     assert int(mask.sum()) == 8
     heat = np.zeros((8, 8), np.float32)
     heat[1, 1], heat[4, 4] = 3.0, 1.0
-    assert pointing.mass_and_hit(heat, mask) == (0.75, 1.0)
-    assert pointing.mass_and_hit(np.zeros((8, 8), np.float32), mask)[0] == 0.0
+    assert boxes.mass_and_hit(heat, mask) == (0.75, 1.0)
+    assert boxes.mass_and_hit(np.zeros((8, 8), np.float32), mask)[0] == 0.0
 
 
 def test_map_that_knows_nothing_is_the_middle_quarter_of_the_picture():
-    heat = pointing.centre_map(80, 60)
+    heat = boxes.centre_map(80, 60)
     assert float((heat > 0).mean()) == pytest.approx(0.25)
     assert heat.argmax() == 40 * 60 + 30
 
@@ -306,7 +319,7 @@ def test_maps_of_a_checkpoint_are_compared_with_boxes(run, capsys):
     assert pointing.main(command) == 0
     table = json.loads(capsys.readouterr().out)
     assert table["films"]["count"] == [12.0]
-    assert set(table) == {"films", "gradcam", "gradcam++", "layercam", "legacy", "centre", "flat"}
+    assert set(table) == {"films", *maps.METHODS, "centre", "flat"}
     assert table["centre"]["pointing_game"][0] == 0.0  # the centre lies just below the bar
     assert table["flat"]["mass_in_boxes"][0] == pytest.approx(40 * 20 / (80 * 60), abs=1e-4)
 

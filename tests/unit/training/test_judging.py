@@ -5,15 +5,15 @@ import pytest
 
 from model.networks.pim import Pim, PimConfig
 from model.pixels import Placement
-from training import gate
-from training.calibrate import fit_temperature, operating_points, softmax
-from training.data import Film
-from training.evaluate import calibration_error, figures, with_interval
-from training.localise import box_share, inside_box
+from training.data.examples import Example
+from training.judging import body_part as gate
+from training.judging.assessment import by_finding
+from training.judging.boxes import mass_and_hit, pixels_in_boxes
+from training.judging.decision import fit_temperature, operating_points, softmax
 
 
-def film(region="hand", fractured=False, group="g", boxes=()) -> Film:
-    return Film(Path("x"), fractured, "val", group, region, region == "hand", boxes, "")
+def film(labels=(), group="g", boxes=()) -> Example:
+    return Example(Path("x"), labels, "val", group, "x", "", boxes=boxes)
 
 
 def test_temperature_recovers_the_factor_that_logits_were_blown_up_by():
@@ -33,39 +33,14 @@ def test_operating_points_keep_what_they_promise():
     assert (scores[~positive] < high).mean() >= 0.95
 
 
-def test_interval_over_groups_is_wider_than_over_single_films():
-    rng = np.random.default_rng(2)
-    groups = [str(i // 20) for i in range(200)]
-    effect = np.repeat(rng.normal(size=10), 20)
-    scores = effect + 0.1 * rng.normal(size=200)
-    positive = rng.random(200) < 0.5
-
-    def mean(s, y):
-        return float(s.mean())
-
-    _, low, high = with_interval(mean, scores, positive, groups)
-    _, lower, higher = with_interval(mean, scores, positive, [str(i) for i in range(200)])
-    assert high - low > 2 * (higher - lower)
-
-
-def test_films_of_one_class_have_no_figures():
-    with pytest.raises(ValueError, match="one class"):
-        with_interval(lambda s, y: 0.0, np.zeros(3), np.ones(3, dtype=bool), ["a", "b", "c"])
-
-
-def test_calibration_error_is_the_gap_between_score_and_share():
-    scores = np.full(10, 0.75)
-    assert calibration_error(scores, np.arange(10) < 5) == pytest.approx(0.25)
-
-
-@pytest.mark.long
 def test_figures_of_a_perfect_network_are_one():
-    films = [film(fractured=i % 2 == 0, group=str(i)) for i in range(20)]
-    logits = np.array([[0.0, 4.0] if f.fractured else [4.0, 0.0] for f in films], np.float32)
-    decision = {"temperature": 1.0, "high_sensitivity": 0.5, "high_specificity": 0.5}
-    seen = figures(logits, films, decision)
-    assert seen["auroc"] == [1.0, 1.0, 1.0]
-    assert seen["specificity_at_high_sensitivity"] == [1.0, 1.0, 1.0]
+    films = [film(("fracture",) if i % 2 else (), str(i)) for i in range(20)]
+    logits = np.array([[0.0, 4.0] if f.labels else [4.0, 0.0] for f in films], np.float32)
+    points = {"fracture.high_sensitivity": 0.5, "fracture.high_specificity": 0.5}
+    classes = ("no_finding", "fracture")
+    seen = by_finding(logits, films, classes, "softmax", {"temperature": 1.0, **points})["fracture"]
+    assert seen["auroc"] == (1.0, 1.0, 1.0)
+    assert seen["specificity_at_high_sensitivity"] == (1.0, 1.0, 1.0)
 
 
 def test_gate_learns_to_tell_two_kinds_of_features_apart():
@@ -94,10 +69,7 @@ def test_peak_is_looked_up_in_source_pixels():
     placement = Placement(0.5, 0.5, offset_x=0.0, offset_y=16.0, rows=64, columns=128)
     cam = np.zeros((8, 8), np.float32)
     cam[3, 6] = 1.0  # centre (52, 28) of the input, (104, 24) of the source
-    assert inside_box(cam, film(boxes=((100, 20, 110, 30),)), placement, 64)
-    assert not inside_box(cam, film(boxes=((0, 0, 50, 64),)), placement, 64)
-
-
-def test_chance_of_pointing_is_the_area_of_the_boxes():
-    placement = Placement(1, 1, 0, 0, rows=10, columns=10)
-    assert box_share(film(boxes=((0, 0, 5, 5), (0, 0, 5, 5))), placement) == pytest.approx(0.25)
+    heat = placement.map_to_source(cam, 64)
+    inside, outside = (film(boxes=(box,)) for box in ((100, 20, 110, 30), (0, 0, 50, 64)))
+    assert mass_and_hit(heat, pixels_in_boxes(inside, 64, 128))[1] == 1.0
+    assert mass_and_hit(heat, pixels_in_boxes(outside, 64, 128))[1] == 0.0

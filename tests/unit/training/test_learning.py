@@ -6,14 +6,11 @@ import torch
 
 from model.networks.pim import Pim, PimConfig, PimOutput
 from model.networks.selector import Selection
-from training.augment import augment
-from training.config import AugmentSection, LossSection
-from training.losses import BoxHints, pim_terms, total
-from training.schedule import rate
+from training.data.changes import change, move_points, warp
+from training.recipe.sections import AugmentSection, LossSection
+from training.run.losses import BoxHints, label_loss, pim_terms, total
 
-STILL = AugmentSection(
-    rotation_deg=0, zoom=0, shift=0, flip=0, upside_down=0, gamma=0, contrast=0, blur=0, noise=0
-)
+STILL = AugmentSection(flip=0, blur=0, sharpen=0)
 
 
 def output_of(token_logits, index, combined) -> PimOutput:
@@ -59,39 +56,45 @@ def test_hint_is_small_where_the_level_marks_the_box():
     assert hints([right], mask, known) < 1e-3 < hints([-right], mask, known)
 
 
-def test_augmentation_with_all_ranges_zero_changes_nothing():
-    units = torch.rand(2, 32, 32)
-    masks = torch.rand(2, 4, 4)
-    same, same_masks = augment(units, masks, STILL, torch.Generator().manual_seed(0))
-    assert torch.allclose(same, units, atol=1e-5)
-    assert torch.allclose(same_masks, masks, atol=1e-5)
-
-
-def test_mask_moves_with_its_picture():
+def test_mask_and_landmarks_move_with_their_picture():
     units = torch.zeros(1, 64, 64)
     units[0, 8:16, 40:48] = 1.0
     masks = torch.zeros(1, 8, 8)
     masks[0, 1, 5] = 1.0
-    ranges = STILL.model_copy(update={"flip": 1.0, "upside_down": 1.0})
-    moved, moved_masks = augment(units, masks, ranges, torch.Generator().manual_seed(0))
+    points = torch.tensor([[[44 / 64, 12 / 64]]])
+    section = STILL.model_copy(update={"flip": 1.0, "upside_down": 1.0})
+    moved, matrix = change(units, 64, section, torch.Generator().manual_seed(0))
     assert moved[0, 48:56, 16:24].mean() > 0.99
-    assert moved_masks[0, 6, 2] > 0.99
+    assert warp(masks, matrix)[0, 6, 2] > 0.99
+    assert torch.allclose(move_points(points, matrix), torch.tensor([[[20 / 64, 52 / 64]]]))
 
 
-def test_augmented_picture_stays_in_range():
-    ranges = AugmentSection(blur=1.0, noise=0.3, contrast=0.5)
-    moved, _ = augment(
-        torch.rand(4, 32, 32), torch.zeros(4, 4, 4), ranges, torch.Generator().manual_seed(1)
-    )
+def test_landmark_follows_any_turn_zoom_and_shift():
+    section = STILL.model_copy(update={"rotation_deg": 30.0, "zoom": 0.2, "shift": 0.1})
+    units = torch.zeros(8, 65, 65)
+    units[:, 24:27, 36:39] = 1.0
+    moved, matrix = change(units, 65, section, torch.Generator().manual_seed(3))
+    points = move_points(torch.full((8, 1, 2), 25.5 / 65) + torch.tensor([12 / 65, 0.0]), matrix)
+    for row in range(8):
+        found = torch.nonzero(moved[row] > 0.5).float().mean(dim=0).flip(0) + 0.5
+        assert torch.allclose(points[row, 0] * 65, found, atol=0.8)
+
+
+def test_changed_picture_stays_in_range():
+    section = AugmentSection(coarsen=1.0, noise=0.3, contrast=0.5, gamma=0.3, rotation_deg=20)
+    moved, _ = change(torch.rand(4, 32, 32), 32, section, torch.Generator().manual_seed(1))
     assert moved.min() >= 0
     assert moved.max() <= 1
 
 
-def test_rate_warms_up_in_a_line_and_falls_as_half_a_cosine():
-    assert rate(0, 100, 10) == pytest.approx(0.1)
-    assert rate(9, 100, 10) == pytest.approx(1.0)
-    assert rate(55, 100, 10) == pytest.approx(0.5)
-    assert rate(99, 100, 10) < 0.001
+@pytest.mark.parametrize(
+    "label", [torch.tensor([0, 1]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])], ids=["index", "vector"]
+)
+def test_focal_loss_counts_by_the_error(label):
+    sure, unsure = torch.tensor([[5.0, -5.0], [-5.0, 5.0]]), torch.zeros(2, 2)
+    plain = float(label_loss(unsure, label))
+    assert float(label_loss(unsure, label, focal=2.0)) == pytest.approx(plain / 4, rel=1e-5)
+    assert float(label_loss(sure, label, focal=2.0)) < 1e-4 * float(label_loss(sure, label))
 
 
 def test_lion_of_the_recipe_equals_its_definition():

@@ -8,14 +8,15 @@ from model import checkpoint
 from model.networks.grey_stem import make_grey
 from model.networks.pim import Pim, PimConfig
 from model.networks.pretrained import load_backbone
-from tests.support.films import KINDS, plan_tree, write_films
-from training.changes import blend, cut
-from training.learn import build, learn
-from training.losses import label_loss
-from training.optimisers import make_optimiser, set_rates
-from training.plan import ChangeSection, Plan, StepSection
-from training.schedule import step_rate
-from training.supply import prepare, read_examples
+from tests.support.films import KINDS, recipe_tree, write_films
+from training.data.changes import blend, cut
+from training.data.supply import prepare, read_examples
+from training.recipe import Recipe
+from training.recipe.sections import AugmentSection, OptimiserSection
+from training.run.building import build
+from training.run.losses import label_loss
+from training.run.optimisers import make_optimiser, set_rates, step_rate
+from training.train import train
 
 TINY = {"backbone": "test_resnet", "size": 64, "width": 16, "upsampling": "bilinear"}
 
@@ -31,11 +32,12 @@ def test_rate_in_steps_warms_up_and_falls_after_each_milestone():
 
 
 def test_backbone_stands_still_in_the_first_epochs_when_asked():
-    section = StepSection(name="adam", lr=1e-3, warmup=0, epochs=4, head_epochs=2)
-    optimiser = make_optimiser(tiny(), section)
+    section = OptimiserSection(name="adam", lr=1e-3, warmup=0, epochs=4, head_epochs=2)
+    network = tiny()
+    optimiser = make_optimiser(network, network.backbone_parameters(), section)
     seen = []
     for passes in (0, 19, 20):
-        set_rates(optimiser, section, passes, 10)
+        set_rates(optimiser, section, passes, 10, 40)
         seen.append([group["lr"] > 0 for group in optimiser.param_groups])
     assert seen == [[False, True], [False, True], [True, True]]
 
@@ -43,11 +45,11 @@ def test_backbone_stands_still_in_the_first_epochs_when_asked():
 def test_run_whose_backbone_stands_still_keeps_the_initial_backbone(tmp_path):
     write_films(tmp_path)
     changes = {"optimiser__epochs": 1, "optimiser__head_epochs": 1, "optimiser__name": "adam"}
-    plan = Plan.check(plan_tree(tmp_path, **changes, network__frozen_norms=True), "test")
-    learn(plan)
-    after = checkpoint.load(plan.out / "last.pt").weights
-    torch.manual_seed(plan.seed)
-    before = build(plan).state_dict()
+    recipe = Recipe.check(recipe_tree(tmp_path, **changes, network__frozen_norms=True), "test")
+    train(recipe)
+    after = checkpoint.load(recipe.out / "last.pt").weights
+    torch.manual_seed(recipe.seed)
+    before = build(recipe).state_dict()
     moved = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
     assert "backbone" not in moved
     assert {"classifiers", "combiner"} <= moved
@@ -58,11 +60,11 @@ def test_rare_classes_weigh_more_so_that_all_classes_weigh_alike(tmp_path):
     lines = path.read_text().splitlines()
     metal = [line for line in lines if ",metal,train," in line]
     path.write_text("\n".join(line for line in lines if line not in metal[2:]) + "\n")
-    plan = Plan.check(plan_tree(tmp_path, data__weighted=True, optimiser__epochs=1), "test")
-    weights = prepare(plan, read_examples(plan)).weights
+    recipe = Recipe.check(recipe_tree(tmp_path, data__weighted=True, optimiser__epochs=1), "test")
+    weights = prepare(recipe, read_examples(recipe)).weights
     assert (weights * torch.tensor([8.0, 8.0, 2.0])).tolist() == pytest.approx([6.0] * 3)
-    learn(plan)
-    multi = Plan.check(plan_tree(tmp_path, task="multi", classes=["fracture", "metal"]), "test")
+    train(recipe)
+    multi = Recipe.check(recipe_tree(tmp_path, task="multi", classes=["fracture", "metal"]), "test")
     assert prepare(multi, read_examples(multi)).weights.tolist() == pytest.approx([10 / 8, 16 / 2])
 
 
@@ -92,14 +94,14 @@ def test_cutmix_takes_a_rectangle_of_the_partner_and_says_what_is_left():
 
 def test_mixup_and_cutmix_take_turns_by_chance():
     units = torch.rand(4, 16, 16)
-    both = ChangeSection(mixup=0.4, cutmix=1.0)
+    both = AugmentSection(mixup=0.4, cutmix=1.0)
     kinds = set()
     for seed in range(20):
         mixed, mixture = blend(units, both, torch.Generator().manual_seed(seed))
         assert mixture is not None
         kinds.add(bool(torch.isin(mixed, units).all()))
     assert kinds == {True, False}
-    assert blend(units, ChangeSection(), torch.Generator())[1] is None
+    assert blend(units, AugmentSection(), torch.Generator())[1] is None
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "mobilenetv2_050"])

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from export.pictures import LabelledFilm, load_film
 from model.pixels import PixelProfile, Radiograph, prepare, to_unit
-from training.data import Film, load_pictures
-from training.examples import Example
-from training.geometry import normaliser, picture
+from training.data.examples import Example
+from training.data.pictures import Films, letterboxed
 
 PROFILE = PixelProfile(size=64)
 
@@ -22,17 +20,14 @@ def file(request, tmp_path):
     return path, values.astype(np.float32)
 
 
-def test_both_ways_of_training_read_through_the_pixel_contract(file):
+def test_training_reads_through_the_pixel_contract(file):
     path, values = file
     unit, placement = to_unit(Radiograph(values), PROFILE)
     example = Example(path, (), "train", "p", "film", "0")
-    split = picture(example, "letterbox", PROFILE)
-    film = Film(path, False, "train", "g", "hand", True, (), "0")
-    atlas = load_pictures([film], PROFILE)
-    assert np.array_equal(split, unit)
-    assert np.array_equal(atlas.units[0], unit)
-    assert atlas.placements == [placement]
-    [network_input] = normaliser(PROFILE)(torch.from_numpy(split[None])).numpy()
+    ours = letterboxed(example, PROFILE)
+    assert np.array_equal(ours[0], unit)
+    assert ours[1] == placement
+    [network_input] = Films([example], "letterbox", PROFILE, keep=True).inputs([0]).numpy()
     assert np.array_equal(network_input, prepare(Radiograph(values), PROFILE)[0])
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.films import KINDS, draw, plan_tree, write_films
-from training.examples import DataError, Example, read_folders, read_manifest
-from training.plan import Plan
-from training.splits import (
+from tests.support.films import KINDS, draw, recipe_tree, write_films
+from training.data.examples import DataError, Example, read_folders, read_manifest
+from training.data.splits import (
     OverlapError,
     counts,
     data_hash,
@@ -17,7 +16,8 @@ from training.splits import (
     split_by_patient,
     write_split,
 )
-from training.supply import prepare, read_examples
+from training.data.supply import prepare, read_examples
+from training.recipe import Recipe
 
 CLASSES = ("fracture", "metal")
 
@@ -49,9 +49,9 @@ def write_folders(root: Path, copies: bool = False) -> None:
 
 
 def refused(root: Path, message: str, **changes: object) -> None:
-    plan = Plan.check(plan_tree(root, **changes), "test")
+    recipe = Recipe.check(recipe_tree(root, **changes), "test")
     with pytest.raises(DataError, match=message):
-        prepare(plan, read_examples(plan))
+        prepare(recipe, read_examples(recipe))
 
 
 def test_split_keeps_patients_together_and_classes_in_shares():
@@ -109,10 +109,10 @@ def test_copy_of_one_film_on_both_sides_is_refused_unless_declared(tmp_path):
     write_folders(tmp_path, copies=True)
     changes = {"data": {"folders": str(tmp_path)}, "classes": list(CLASSES)}
     with pytest.raises(OverlapError, match="1 source"):
-        read_examples(Plan.check(plan_tree(tmp_path, **changes), "test"))
+        read_examples(Recipe.check(recipe_tree(tmp_path, **changes), "test"))
     declared = {"data": {"folders": str(tmp_path), "overlap": "declare"}}
-    plan = Plan.check(plan_tree(tmp_path, **(changes | declared)), "test")
-    assert len(read_examples(plan)) == 14
+    recipe = Recipe.check(recipe_tree(tmp_path, **(changes | declared)), "test")
+    assert len(read_examples(recipe)) == 14
 
 
 def test_published_folders_are_read_by_index(tmp_path):
@@ -188,6 +188,6 @@ def test_missing_file_and_missing_column_are_refused(tmp_path):
 def test_sixteen_bit_film_keeps_more_than_256_values(tmp_path):
     write_films(tmp_path)
     for geometry in ("letterbox", "legacy_510_384"):
-        plan = Plan.check(plan_tree(tmp_path, data__geometry=geometry), "test")
-        supply = prepare(plan, read_examples(plan))
+        recipe = Recipe.check(recipe_tree(tmp_path, data__geometry=geometry), "test")
+        supply = prepare(recipe, read_examples(recipe))
         assert len(supply.train[1].unique()) > 256

@@ -9,16 +9,17 @@ import pytest
 import torch
 import yaml
 
-from tests.support.films import draw, plan_tree, write_films
-from training import assess, compare, evaluate, infer, train
-from training.answers import ANSWER, HeadAnswers
-from training.examples import STRATA, Example
-from training.keep import Keeper
-from training.learn import build
-from training.plan import Plan
-from training.states import SaveError
-from training.subject import Subject
-from training.supply import prepare, read_examples
+from tests.support.films import draw, recipe_tree, write_films
+from training import compare, evaluate, infer
+from training.data.examples import STRATA, Example
+from training.data.supply import prepare, read_examples
+from training.judging.assessment import by_stratum
+from training.recipe import Recipe
+from training.run.keep import Keeper
+from training.run.processes import join
+from training.run.resuming import SaveError
+from training.run.start import start
+from training.train import main as train_main
 
 PACKAGE = Path(__file__).parents[3] / "model" / "packages" / "wrist-demo"
 
@@ -49,16 +50,8 @@ def test_every_stratum_has_its_own_figures_with_intervals():
     truth = np.array([bool(film.labels) for film in films])
     noise = np.random.default_rng(0).normal(size=120)
     logits = np.stack([np.zeros(120), 2 * truth - 1 + noise], axis=1).astype(np.float32)
-    subject = Subject(
-        path=Path("x"),
-        classes=("no_finding", "fracture"),
-        activation="softmax",
-        geometry="letterbox",
-        profile=Plan.check(plan_tree(Path()), "test").profile(),
-        decision={"temperature": 1.0},
-        network=None,
-    )
-    strata = assess.by_stratum(subject, HeadAnswers({ANSWER: logits}, {}), films)
+    classes = ("no_finding", "fracture")
+    strata = by_stratum(logits, films, classes, "softmax", {"temperature": 1.0})
     assert set(strata) == set(STRATA)
     assert set(strata["age_band"]) == {"0-2", "3-6", "7-10", "11-14", "15-17", "18+"}
     women = strata["sex"]["F"]["fracture"]
@@ -115,39 +108,45 @@ def test_unreadable_picture_in_a_folder_is_named(tmp_path, capsys):
 
 def test_checkpoint_that_cannot_be_written_is_a_clear_error(tmp_path):
     write_films(tmp_path)
-    plan = Plan.check(plan_tree(tmp_path), "test")
-    supply = prepare(plan, read_examples(plan))
-    keeper = Keeper(plan, supply, next(build(plan).parameters()).device)
-    (plan.out / "last.pt").mkdir(parents=True)
+    recipe = Recipe.check(recipe_tree(tmp_path), "test")
+    supply = prepare(recipe, read_examples(recipe))
+    run = start(recipe, supply, join())
+    keeper = Keeper(recipe, supply, run.ranks.device, {})
+    (recipe.out / "last.pt").mkdir(parents=True)
     with pytest.raises(SaveError, match="the one before is kept"):
-        keeper.keep(build(plan), 1, 0.0, {})
+        keeper.keep(run, ended=False)
 
 
 def test_comparison_over_spoilt_films_ends_with_a_message(tmp_path, capsys):
     write_films(tmp_path)
     (tmp_path / "4.png").write_bytes(b"no picture")
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_tree(tmp_path)))
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe_tree(tmp_path)))
     (tmp_path / "variants.yaml").write_text("pim: []\n")
-    files = ["--config", str(tmp_path / "plan.yaml"), "--variants", str(tmp_path / "variants.yaml")]
+    files = [
+        "--config",
+        str(tmp_path / "recipe.yaml"),
+        "--variants",
+        str(tmp_path / "variants.yaml"),
+    ]
     assert compare.main(files) == 2
     assert "4.png" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["backbone_weights", "published_weights"])
+@pytest.mark.parametrize("name", ["weights", "published_weights"])
 def test_initial_weights_of_another_network_end_the_run_before_it_starts(tmp_path, capsys, name):
     write_films(tmp_path)
     torch.save({"a.weight": torch.zeros(3)}, tmp_path / "other.pt")
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_tree(tmp_path)))
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe_tree(tmp_path)))
     weights = f"network.{name}={tmp_path / 'other.pt'}"
-    assert train.main(["--config", str(tmp_path / "plan.yaml"), weights]) == 2
+    assert train_main(["--config", str(tmp_path / "recipe.yaml"), weights]) == 2
     assert "other.pt" in capsys.readouterr().err
     assert not (tmp_path / "out" / "state.pt").exists()
 
 
 def test_damaged_state_is_not_resumed(tmp_path, capsys):
     write_films(tmp_path)
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_tree(tmp_path)))
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe_tree(tmp_path)))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "state.pt").write_bytes(b"half a state")
-    assert train.main(["--config", str(tmp_path / "plan.yaml"), "resume=true"]) == 2
+    assert train_main(["--config", str(tmp_path / "recipe.yaml"), "resume=true"]) == 2
     assert "no state to resume from" in capsys.readouterr().err

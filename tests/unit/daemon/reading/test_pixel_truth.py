@@ -19,7 +19,9 @@ from tests.support.encodings import LOSSLESS_SYNTAXES, encoded
 from tests.support.node import PACKAGE
 from tests.support.objects import cr, dx, save
 from tests.support.stored import Pixels
-from training.data import Film, load_pictures, read_radiograph
+from training.data.examples import Example
+from training.data.pictures import letterboxed
+from training.data.radiographs import read_radiograph
 
 ALIKE = 1e-3
 """Probabilities may differ by this much."""
@@ -152,10 +154,10 @@ def test_another_picture_is_told_apart(grey, chances, expected, tmp_path):
 def test_training_and_daemon_see_the_same_pixels_bit_for_bit(grey, tmp_path):
     picture = stored_in(grey, 16)
     Image.fromarray(picture).save(tmp_path / "film.png")
-    film = Film(tmp_path / "film.png", False, "", "", "", False, (), "0" * 64)
+    film = Example(tmp_path / "film.png", (), "", "", "", "")
     seen = decode(save(cr(picture, pixels=Pixels(bits=16)), tmp_path / "film.dcm"), 10**8)
     assert np.array_equal(seen.radiograph.values, read_radiograph(film.path).values)
     unit, placement = to_unit(seen.radiograph, P)
-    held = load_pictures([film], P)
-    assert held.placements == [placement]
-    assert np.array_equal(held.units[0], unit)
+    held = letterboxed(film, P)
+    assert held[1] == placement
+    assert np.array_equal(held[0], unit)

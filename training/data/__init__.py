@@ -1,0 +1,1 @@
+"""Films: which there are, how they become pictures, which are drawn, how they are changed."""

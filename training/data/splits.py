@@ -1,0 +1,161 @@
+"""Splits: patients to one side only, classes in like shares, written down with hashes.
+
+``films.csv`` is the manifest; ``films.json`` beside it holds the sha256 of the manifest and of
+the data, seed, shares and counts. A manifest that was changed by hand no longer matches and is
+refused, and so is any split in which a patient, a source film or a file's content occurs twice.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from sklearn.model_selection import StratifiedGroupKFold
+
+from model.findings import NO_FINDING
+from model.package import hash_file
+from training.data.examples import DataError, Example, read_manifest, write_manifest
+
+MANIFEST = "films.csv"
+_PARTS = 10
+"""Patients are dealt to this many equal parts; a share of the films is a number of parts."""
+
+
+class OverlapError(DataError):
+    """Something of one patient or film lies in two splits."""
+
+
+def overlaps(examples: Iterable[Example]) -> dict[str, int]:
+    """Count patients, source films and contents that occur in more than one split, by kind."""
+    examples = list(examples)
+    found = {}
+    for kind in ("patient", "source", "sha256"):
+        sides: dict[str, set[str]] = {}
+        for example in examples:
+            sides.setdefault(example.split, set()).add(getattr(example, kind))
+        shared: set[str] = set()
+        for left, right in combinations(sides.values(), 2):
+            shared |= left & right
+        found[kind] = len(shared)
+    return {kind: count for kind, count in found.items() if count}
+
+
+def refuse_overlap(examples: Iterable[Example]) -> None:
+    """Raise OverlapError where `overlaps` finds any."""
+    found = overlaps(examples)
+    if found:
+        counts = ", ".join(f"{count} {kind} values" for kind, count in found.items())
+        raise OverlapError(
+            f"{counts} lie in more than one split: figures would be too good; "
+            "split by patient (python -m training.curate)"
+        )
+
+
+def split_by_patient(
+    examples: Sequence[Example], shares: Mapping[str, float], seed: int
+) -> list[Example]:
+    """Deal whole patients to splits so that every class has about its share in each.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    shares : mapping of split name to share of the films, in sum 1
+        Steps of 1/10.
+    seed : int
+    """
+    parts = [round(share * _PARTS) for share in shares.values()]
+    if sum(parts) != _PARTS or min(parts) < 1:
+        raise DataError(f"shares {dict(shares)}: give steps of 1/{_PARTS} that sum to 1")
+    owners = [name for name, count in zip(shares, parts, strict=True) for _ in range(count)]
+    dealt = list(examples)
+    folds = StratifiedGroupKFold(_PARTS, shuffle=True, random_state=seed)
+    for part, (_, rows) in enumerate(folds.split(dealt, *_strata(dealt))):
+        for row in rows:
+            dealt[row] = replace(dealt[row], split=owners[part])
+    refuse_overlap(dealt)
+    return dealt
+
+
+def folds_by_patient(
+    examples: Sequence[Example], count: int, seed: int
+) -> list[tuple[list[Example], list[Example]]]:
+    """Return (train, val) of each of `count` folds; whole patients on one side."""
+    cut = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    folds = []
+    for left, right in cut.split(list(examples), *_strata(examples)):
+        train = [replace(examples[i], split="train") for i in left]
+        held = [replace(examples[i], split="val") for i in right]
+        refuse_overlap([*train, *held])
+        folds.append((train, held))
+    return folds
+
+
+def data_hash(examples: Iterable[Example]) -> str:
+    """Sha256 over content, labels, split and patient: names the data exactly, in any order."""
+    lines = sorted(f"{e.sha256} {';'.join(e.labels)} {e.split} {e.patient}" for e in examples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def counts(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
+    """Count films of each class in each split."""
+    table: dict[str, Counter[str]] = {}
+    for example in examples:
+        table.setdefault(example.split, Counter()).update(example.labels or (NO_FINDING,))
+    return {split: dict(sorted(found.items())) for split, found in sorted(table.items())}
+
+
+def write_split(folder: Path, examples: Sequence[Example], facts: Mapping[str, Any]) -> Path:
+    """Write manifest and its JSON; return the manifest's path."""
+    refuse_overlap(examples)
+    path = folder / MANIFEST
+    write_manifest(path, examples)
+    document = {
+        **facts,
+        "manifest_sha256": hash_file(path),
+        "data_sha256": data_hash(examples),
+        "films": counts(examples),
+        "patients": len({example.patient for example in examples}),
+    }
+    path.with_suffix(".json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_split(
+    path: Path,
+    rename: Mapping[str, str] | None = None,
+    where: Mapping[str, str] | None = None,
+    declared: bool = False,
+) -> list[Example]:
+    """Read a manifest and refuse it where it is not what it was, or splits overlap.
+
+    Parameters
+    ----------
+    path : Path
+    rename, where : mapping
+        As for `read_manifest`.
+    declared : bool
+        True lets overlaps pass; whoever asks for that reports them.
+    """
+    record = path.with_suffix(".json")
+    if record.is_file():
+        expected = json.loads(record.read_text(encoding="utf-8")).get("manifest_sha256")
+        if expected and expected != hash_file(path):
+            raise DataError(f"{path}: changed since the split was made ({record.name}); make anew")
+    examples = read_manifest(path, rename, where)
+    if not declared:
+        refuse_overlap(examples)
+    return examples
+
+
+def _strata(examples: Sequence[Example]) -> tuple[list[str], list[str]]:
+    """Return the rarest label of each film, as what to balance, and its patient."""
+    frequency = Counter(label for example in examples for label in example.labels)
+    rarest = [
+        min(example.labels, key=frequency.__getitem__) if example.labels else NO_FINDING
+        for example in examples
+    ]
+    return rarest, [example.patient for example in examples]

@@ -1,0 +1,1 @@
+"""Judging networks by films."""
