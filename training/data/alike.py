@@ -1,9 +1,9 @@
 """Films that look alike: the same film saved anew, scaled, or with another contrast.
 
 A film's fingerprint is a picture of 32 x 32, in mean 0 and of length 1, so that the product of two
-is their correlation. A hash of 64 bits does not do: radiographs of one kind look alike by nature, and
-every sixth pair of chest films is within 6 bits of difference hashes. A film that was cut narrower
-is not found.
+is their correlation. A hash of 64 bits does not do: radiographs of one kind look alike by nature,
+and every sixth pair of chest films is within 6 bits of difference hashes. A film that was cut
+narrower is not found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,8 @@ from training.data.radiographs import read_radiograph
 
 LEAST_CORRELATION = 0.99
 """JPEG of quality 50, 60 % of the side and gamma 0.8 each leave 0.992 on real films. Of 8 million
-pairs of chest films and of limbs from different groups, one reaches 0.99: a film taken twice."""
+pairs of chest films and of limbs from different groups, one reaches 0.99: the same film with and
+without a marker."""
 _SIDE = 32
 _BLOCK = 512
 """Films that are compared with all others at a time, which bounds memory."""

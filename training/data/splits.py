@@ -11,11 +11,13 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from model.findings import NO_FINDING
@@ -73,7 +75,8 @@ def split_by_patient(
     seed : int
     """
     parts = [round(share * _PARTS) for share in shares.values()]
-    if sum(parts) != _PARTS or min(parts) < 1:
+    exact = np.allclose(parts, np.multiply(list(shares.values()), _PARTS))
+    if not exact or sum(parts) != _PARTS or min(parts) < 1:
         raise DataError(f"shares {dict(shares)}: give steps of 1/{_PARTS} that sum to 1")
     owners = [name for name, count in zip(shares, parts, strict=True) for _ in range(count)]
     dealt = list(examples)
@@ -165,7 +168,8 @@ def write_whole(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
 
 
