@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import cast
 
-from PIL import Image
-
 from model.findings import NO_FINDING
 from model.package import hash_file
 
-PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+DICOM = ".dcm"
+PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", DICOM}
+"""Suffixes of films in folders."""
 STRATA = ("view", "age_band", "sex", "laterality", "device", "cast", "metal")
 _ALIASES = {"label": "labels", "group": "patient", "patient_id": "patient"}
 _AGE_LIMITS = ((3, "0-2"), (7, "3-6"), (11, "7-10"), (15, "11-14"), (18, "15-17"))
@@ -83,7 +83,7 @@ class Example:
 
 
 COLUMNS = ("file", *(f.name for f in fields(Example) if f.name not in ("path", "columns")))
-_NUMBERS = ("boxes", "landmarks")
+"""Of a manifest that is written; `Example.columns` may hold more."""
 
 
 def meets(example: Example, where: Mapping[str, str]) -> bool:
@@ -126,19 +126,6 @@ def read_manifest(
     return [_example(path.parent, row, rename or {}) for row in kept]
 
 
-def write_manifest(path: Path, examples: Iterable[Example]) -> None:
-    """Write examples as a manifest whose files are relative to it where they lie below it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for example in examples:
-            file = example.path
-            if file.is_relative_to(path.parent):
-                file = file.relative_to(path.parent)
-            writer.writerow([file, *(_cell(example, name) for name in COLUMNS[1:])])
-
-
 def read_folders(root: Path, classes: Sequence[str]) -> list[Example]:
     """Read the published layout; `classes` in the order of the folder indices.
 
@@ -159,19 +146,6 @@ def read_folders(root: Path, classes: Sequence[str]) -> list[Example]:
                 raise DataError(f"{root / split}: there are no pictures of class {name!r}")
             examples += [_from_name(film, name, split) for film in films]
     return examples
-
-
-def refuse_unreadable(examples: Iterable[Example]) -> None:
-    """Open every file; raise DataError that names the first that is no whole picture."""
-    broken = []
-    for example in examples:
-        try:
-            with Image.open(example.path) as image:
-                image.verify()
-        except (OSError, SyntaxError, ValueError) as error:  # SyntaxError: Pillow on a broken PNG
-            broken.append(f"{example.path}: {error}")
-    if broken:
-        raise DataError(f"{len(broken)} pictures cannot be read, the first is {broken[0]}")
 
 
 def refuse_unknown_labels(
@@ -198,6 +172,24 @@ def refuse_empty_classes(examples: Iterable[Example], classes: Sequence[str], wh
         raise DataError(f"{what}: there is no film of {', '.join(empty)}")
 
 
+def refuse_contradictions(examples: Iterable[Example]) -> None:
+    """Raise DataError where the same content has different labels."""
+    found = contradictions(examples)
+    if found:
+        first, second = found[0]
+        raise DataError(
+            f"{len(found)} films have the content of another and different labels, the first is "
+            f"{second.path}, as {first.path}: correct the labels, or leave one out"
+        )
+
+
+def contradictions(examples: Iterable[Example]) -> list[tuple[Example, Example]]:
+    """Return pairs of films with the same content and different labels."""
+    seen: dict[str, Example] = {}
+    pairs = ((seen.setdefault(example.sha256, example), example) for example in examples)
+    return [(first, second) for first, second in pairs if first.labels != second.labels]
+
+
 def facts_of(stem: str) -> dict[str, str]:
     """Return what a GRAZPEDWRI-DX file name says: patient, source, side, view, sex, whole years."""
     match = _STEM.fullmatch(stem)
@@ -211,15 +203,6 @@ def facts_of(stem: str) -> dict[str, str]:
         "sex": match[6],
         "age": str(int(match[7])),
     }
-
-
-def _cell(example: Example, name: str) -> str:
-    value = getattr(example, name)
-    if name in _NUMBERS:
-        return ";".join(" ".join(format(number, "g") for number in numbers) for numbers in value)
-    if name == "labels":
-        return ";".join(value)
-    return "" if value is None else str(value)
 
 
 def _numbers(row: Mapping[str, str], name: str, count: int) -> tuple[tuple[float, ...], ...]:

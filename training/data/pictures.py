@@ -3,7 +3,8 @@
 "letterbox" is the pixel contract (`model.pixels`): what a package that the daemon runs must use.
 "legacy_510_384" is the wrist paper's: squashed to 510/384 of the input size whatever the aspect,
 no window, then a crop of the input size: at random in training, the middle in evaluation. 16-bit
-films keep their depth in both.
+films keep their depth in both; DICOM, which has none left after its tables, goes from darkest to
+brightest in the second.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +18,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from typing_extensions import override
 
-from model.pixels import PixelProfile, Placement, to_unit
+from model.pixels import PixelProfile, Placement, bright_values, to_unit
 from training.data.examples import DataError, Example
-from training.data.radiographs import deepest_value, read_radiograph
+from training.data.radiographs import grey_range, read_radiograph
 from training.recipe.sections import Geometry
 
 _LEGACY_RATIO = 510 / 384
@@ -119,8 +120,11 @@ class Films(Dataset[Tensor]):
 
 
 def _squashed(example: Example, side: int) -> NDArray[np.float32]:
-    deepest = np.float32(deepest_value(example.path))
-    values = read_radiograph(example.path).values
+    try:
+        values = bright_values(read_radiograph(example.path))
+    except ValueError as error:
+        raise DataError(f"{example.path}: {error}") from error
+    low, high = map(np.float32, grey_range(example.path, values))
     small = Image.fromarray(values).resize((side, side), Image.Resampling.BILINEAR)
-    unit: NDArray[np.float32] = np.clip(np.asarray(small, np.float32) / deepest, 0, 1)
+    unit: NDArray[np.float32] = np.clip((np.asarray(small, np.float32) - low) / (high - low), 0, 1)
     return unit

@@ -13,12 +13,15 @@ from training.data.examples import (
     Example,
     meets,
     read_folders,
+    read_manifest,
+    refuse_contradictions,
     refuse_empty_classes,
     refuse_unknown_labels,
-    refuse_unreadable,
 )
+from training.data.lock import refuse_others
 from training.data.pictures import Films
 from training.data.places import Places, places_of
+from training.data.radiographs import refuse_unreadable
 from training.data.splits import folds_by_patient, read_split, refuse_overlap
 from training.data.truth import column_values, targets
 from training.recipe import Recipe
@@ -55,7 +58,7 @@ def read_examples(recipe: Recipe) -> list[Example]:
     Raises
     ------
     DataError
-        Overlapping splits, unknown labels, empty classes, unreadable pictures.
+        Overlapping splits, other films than were frozen, unknown or contradictory labels.
     """
     data = recipe.data
     declared = data.overlap == "declare"
@@ -63,9 +66,14 @@ def read_examples(recipe: Recipe) -> list[Example]:
         examples = read_folders(data.folders, recipe.classes)
         if not declared:
             refuse_overlap(examples)
+        if data.lock is not None:
+            refuse_others(data.lock, examples, data.folders)
     else:
         assert data.manifest is not None
         examples = read_split(data.manifest, data.rename, data.where, declared)
+        if data.lock is not None:  # it is of the whole data set, under the labels of the manifest
+            refuse_others(data.lock, read_manifest(data.manifest), data.manifest.parent)
+    refuse_contradictions(examples)
     if recipe.task != "landmarks":
         refuse_unknown_labels(examples, recipe.classes, single=recipe.is_exclusive)
     return examples

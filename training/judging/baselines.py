@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,6 +17,7 @@ from model.networks.hourglass import Localiser
 from model.networks.registry import Network
 from training.data.examples import Example, meets
 from training.data.pictures import Films
+from training.data.radiographs import coding_of
 from training.data.truth import targets
 from training.judging.metrics import interval, ranking, resample
 from training.judging.responses import pooled_features
@@ -52,9 +52,7 @@ def reached_without_training(
 def _file_facts(films: Sequence[Example]) -> NDArray[np.float64]:
     facts = []
     for film in films:
-        size = film.path.stat().st_size
-        with Image.open(film.path) as image:
-            mode, pixels = image.mode, image.width * image.height
+        size, (pixels, mode) = film.path.stat().st_size, coding_of(film.path)
         facts.append([np.log(size), np.log(size / pixels), float(mode != "L")])
     return np.asarray(facts)
 
