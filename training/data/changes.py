@@ -72,7 +72,8 @@ def warp(pictures: Tensor, matrix: Tensor) -> Tensor:
     """Move pictures [batch, rows, columns] as matrices [batch, 2, 3] say; black comes in."""
     stack = pictures.unsqueeze(1)
     grid = nnf.affine_grid(matrix, list(stack.shape), align_corners=False)
-    return nnf.grid_sample(stack, grid, mode="bilinear", align_corners=False).squeeze(1)
+    moved: Tensor = nnf.grid_sample(stack, grid, mode="bilinear", align_corners=False)
+    return moved.squeeze(1)
 
 
 def move_points(points: Tensor, matrix: Tensor) -> Tensor:

@@ -78,4 +78,5 @@ def on_input(
     found = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     scale = np.array([placement.scale_x, placement.scale_y])
     offset = np.array([placement.offset_x, placement.offset_y])
-    return ((found * scale + offset) / size).astype(np.float32)
+    placed: NDArray[np.float32] = ((found * scale + offset) / size).astype(np.float32)
+    return placed

@@ -146,8 +146,9 @@ class OfPlaces:
 def _spread(
     distance: NDArray[np.floating[Any]], weights: NDArray[np.float64]
 ) -> dict[str, list[float | None]]:
-    figures = {"mean_distance": distance}
-    figures |= {f"within_{near:.0%}".replace("%", "_percent"): distance <= near for near in _NEAR}
+    figures = {"mean_distance": distance.astype(np.float64)}
+    for near in _NEAR:
+        figures[f"within_{100 * near:.0f}_percent"] = (distance <= near).astype(np.float64)
     return {
         name: _rounded(interval(weights @ values / weights.sum(axis=1)))
         for name, values in figures.items()

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from model.networks.classifier import Classifier
 from model.networks.hourglass import Localiser
-from model.networks.pim import Pim
+from model.networks.pim import Pim, PimOutput
 from model.networks.registry import Network
 from training.data.changes import Mixture
 from training.data.truth import UNKNOWN
@@ -76,6 +76,8 @@ class Learner(nn.Module):
         Classes of each auxiliary head.
     """
 
+    weights: Tensor | None
+
     def __init__(
         self, recipe: Recipe, network: Network, weights: Tensor | None, heads: dict[str, int]
     ) -> None:
@@ -86,9 +88,11 @@ class Learner(nn.Module):
         self.hints: losses.BoxHints | None = None
         if isinstance(network, Pim) and recipe.losses.boxes:
             self.hints = losses.BoxHints(network.config.width, network.grids)
-        self.heads = nn.ModuleDict(
-            {name: nn.Linear(_channels(network), count) for name, count in heads.items()}
-        )
+        self.heads = nn.ModuleDict()
+        if not isinstance(network, Localiser):
+            channels = _channels(network)
+            for name, count in heads.items():
+                self.heads[name] = nn.Linear(channels, count)
 
     @override
     def forward(self, image: Tensor, batch: Batch, mixture: Mixture | None) -> Tensor:
@@ -132,7 +136,7 @@ class Learner(nn.Module):
             assert isinstance(output, Tensor)
             loss = losses.label_loss(output, batch.label, smoothing, weights, focal)
             return {"combined": loss}
-        assert isinstance(output, losses.PimOutput)
+        assert isinstance(output, PimOutput)
         terms = losses.pim_terms(output, batch.label, smoothing, weights, focal)
         if self.hints is not None:
             assert batch.masks is not None
@@ -142,7 +146,7 @@ class Learner(nn.Module):
 
 
 @torch.no_grad()
-def _channels(network: Network) -> int:
+def _channels(network: Pim | Classifier) -> int:
     """Return the channels of a network's pooled features."""
     training = network.training
     network.eval()
