@@ -8,7 +8,7 @@ data     films from manifests, folders and DICOM; splits; pictures; what is draw
 run      the parts of a run: building, learner, losses, optimisers, processes, state, keeping
 judging  what networks say of films: figures with intervals, calibration, gate, boxes, baselines
 
-Commands: ``train``; ``curate`` (GRAZPEDWRI-DX -> split manifest); ``data`` (list, check,
-convert, freeze); ``evaluate``, ``report``, ``infer``, ``maps``, ``pointing`` (of a checkpoint or package);
+Commands: ``train``; ``curate`` (GRAZPEDWRI-DX -> split manifest); ``data`` (list, check, convert,
+freeze); ``evaluate``, ``report``, ``infer``, ``maps``, ``pointing`` (of a checkpoint or package);
 ``tune`` (Optuna), ``ensemble`` (folds, members), ``compare`` (variants over seeds).
 """
