@@ -47,7 +47,7 @@ def answer_films(network: Pim | Classifier, films: Films, batch: int = _BATCH) -
     network.eval()
     truth = torch.from_numpy(targets(films.examples, network.config.classes))
     known = patients(films.examples)
-    parts = []
+    parts: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
     for rows, image in _batches(films, _device(network), batch):
         if isinstance(network, Classifier):
             parts.append(({ANSWER: network(image)}, {}))
