@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,6 +27,8 @@ from model.networks.pim import Pim
 from model.networks.torchvision_operators import declare_operators
 from training.data.examples import PICTURES, DataError, Example
 from training.data.pictures import Films, middle
+from training.judging.boxes import own_layer
+from training.judging.drawings import blend
 from training.judging.subject import Subject, from_checkpoint
 
 declare_operators()
@@ -138,15 +139,6 @@ def legacy_map(network: Pim, image: Tensor, threshold: float = LEGACY_THRESHOLD)
         total += weight * larger.squeeze(1)
     scaled = _scaled(total)
     return torch.where(scaled < threshold, torch.zeros_like(scaled), scaled).cpu()
-
-
-def blend(unit: NDArray[np.float32], heat: NDArray[np.float32]) -> Image.Image:
-    """Return half the picture and, in red, half the map: RGB of the picture's size."""
-    side = unit.shape[0]
-    larger = np.asarray(Image.fromarray(heat).resize((side, side), Image.Resampling.BILINEAR))
-    picture = np.repeat(unit[..., None], 3, axis=2) * 0.5
-    picture[..., 0] += 0.5 * np.clip(larger, 0, 1)
-    return Image.fromarray(np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8))
 
 
 def write_maps(subject: Subject, path: Path, out: Path, methods: dict[str, Make]) -> None:

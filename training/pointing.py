@@ -11,40 +11,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
-from model.package import load_package
 from training.data.examples import DataError
 from training.data.splits import read_split
-from training.judging.boxes import Mapper, Maps, compare
+from training.judging.boxes import Mapper, Maps, compare, package_map
 from training.judging.subject import Subject, load_subject
 from training.maps import map_methods
-
-PACKAGE = "package"
 
 
 def mapper(subject: Subject, target: int, layer: str) -> Mapper:
     """Return what draws every map of one image [1, 3, size, size], by the name of its method."""
     if subject.network is None:
-        return _package_map(subject.path, target)
+        return package_map(subject.path, target)
     methods = map_methods(subject.network, target, layer)
 
     def draw(image: Tensor) -> Maps:
         return {name: make(image)[0].numpy() for name, make in methods.items()}
-
-    return draw
-
-
-def _package_map(folder: Path, target: int) -> Mapper:
-    import onnxruntime
-
-    graph = load_package(folder).graph
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-
-    def draw(image: Tensor) -> Maps:
-        inputs = {"image": image.numpy(), "target": np.array([target])}
-        return {PACKAGE: np.asarray(session.run(["cam"], inputs)[0], np.float32)[0]}
 
     return draw
 

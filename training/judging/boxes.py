@@ -5,6 +5,7 @@ a flat one, whose share and chance of a hit are both the boxes' area.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,12 +15,14 @@ from torch import Tensor
 from model.gradcam import GradCam, layer_names
 from model.networks.classifier import Classifier
 from model.networks.pim import Pim
+from model.package import load_package
 from model.pixels import PixelProfile
 from training.data.examples import DataError, Example
 from training.data.pictures import letterboxed, normaliser
 from training.judging.metrics import interval, resample
 
-CENTRE, FLAT = "centre", "flat"
+CENTRE, FLAT, PACKAGE = "centre", "flat", "package"
+PIM_LAYER = "level2"
 Maps = Mapping[str, NDArray[np.float32]]
 Mapper = Callable[[Tensor], Maps]
 """One image [1, 3, size, size] -> maps [rows, columns], by the names of their methods."""
@@ -90,11 +93,35 @@ def compare(
     return {"films": {"count": [float(len(boxed))]}} | table
 
 
-def graph_maps(network: Pim | Classifier, target: int) -> Mapper:
+def own_layer(network: Pim | Classifier) -> str:
+    """Return the layer that is looked at where none is named."""
+    if isinstance(network, Classifier):
+        return network.cam_layer
+    return f"level{len(network.grids)}" if network.config.head == "pooled" else PIM_LAYER
+
+
+def package_map(folder: Path, target: int) -> Mapper:
+    """Return what draws the map that a package's graph holds, under the name `PACKAGE`."""
+    import onnxruntime
+
+    graph = load_package(folder).graph
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    def draw(image: Tensor) -> Maps:
+        inputs = {"image": image.numpy(), "target": np.array([target])}
+        return {PACKAGE: np.asarray(session.run(["cam"], inputs)[0], np.float32)[0]}
+
+    return draw
+
+
+def graph_maps(
+    network: Pim | Classifier, target: int, layers: Sequence[str] | None = None
+) -> Mapper:
     """Return what draws the maps that the exported graph would hold: of every level, or layer."""
-    names = layer_names(network) if isinstance(network, Pim) else [network.cam_layer]
+    names = [network.cam_layer] if isinstance(network, Classifier) else layer_names(network)
     if isinstance(network, Pim) and network.config.head == "pooled":
         names = names[-1:]
+    names = names if layers is None else list(layers)
     cams = {name: GradCam(network, name) for name in names}
     device = next(network.parameters()).device
 

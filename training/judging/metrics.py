@@ -5,7 +5,8 @@ drawn), and every figure is a ratio of weighted sums. Draws in which a figure do
 positive film, for example) do not enter its interval. A figure that does not exist is NaN.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,41 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+Figure = tuple[float, float, float]
+"""(value, lower, upper): 95 % interval of a bootstrap over patients."""
+
 BINS = 15
 RESAMPLES = 1000
+_LEVELS = (0.025, 0.975)
+_GRID = 101
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A curve of the films, and the 95 % band of a bootstrap over patients.
+
+    Attributes
+    ----------
+    x, y : array [points]
+        One point for each different score.
+    grid, lower, upper : array [places]
+        The band, at fixed places of x.
+    """
+
+    x: Floats
+    y: Floats
+    grid: Floats
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Films of like scores: how many, their mean score, the share of them that is positive."""
+
+    films: int
+    stated: float
+    observed: Figure
 
 
 def resample(patients: Sequence[str], count: int = RESAMPLES, seed: int = 0) -> Floats:
@@ -26,12 +60,12 @@ def resample(patients: Sequence[str], count: int = RESAMPLES, seed: int = 0) -> 
     return np.concatenate([np.ones((1, len(owner))), drawn[:, owner]])
 
 
-def interval(values: Floats) -> tuple[float, float, float]:
+def interval(values: Floats) -> Figure:
     """Return (value, lower, upper) of a figure [1 + draws] whose first entry is the value."""
     draws = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(draws):
         return float(values[0]), float("nan"), float("nan")
-    lower, upper = np.quantile(draws, [0.025, 0.975])
+    lower, upper = np.quantile(draws, _LEVELS)
     return float(values[0]), float(lower), float(upper)
 
 
@@ -75,15 +109,13 @@ def decisions(positive: Bools, predicted: Bools, weights: Floats) -> dict[str, F
         "ppv": _ratio(hits, hits + alarms),
         "npv": _ratio(passes, passes + misses),
         "f1": _ratio(2 * hits, 2 * hits + alarms + misses),
+        "accuracy": _ratio(hits + passes, hits + misses + alarms + passes),
     }
 
 
 def ranking(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats, Floats]:
     """Return area under the ROC curve and average precision; ties count half, or as one step."""
-    order = np.argsort(-scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
-    ours = np.add.reduceat((weights * positive)[:, order], starts, axis=1)
-    others = np.add.reduceat((weights * ~positive)[:, order], starts, axis=1)
+    ours, others = _by_score(scores, positive, weights)
     sick, well = ours.sum(axis=1), others.sum(axis=1)
     below = well[:, None] - np.cumsum(others, axis=1)
     area = _ratio((ours * (below + others / 2)).sum(axis=1), sick * well)
@@ -92,10 +124,45 @@ def ranking(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats, F
     return area, _ratio((precision * ours).sum(axis=1), sick)
 
 
+def roc(scores: Floats, positive: Bools, weights: Floats) -> Curve:
+    """Return sensitivity over 1 - specificity; there must be positive and other films."""
+    found, alarms = (np.cumsum(part, axis=1) for part in _by_score(scores, positive, weights))
+    usable = (found[:, -1] > 0) & (alarms[:, -1] > 0)
+    start = np.zeros((int(usable.sum()), 1))
+    x = np.hstack([start, alarms[usable] / alarms[usable, -1:]])
+    y = np.hstack([start, found[usable] / found[usable, -1:]])
+    return _banded(x, y, np.linspace(0, 1, _GRID), np.interp)
+
+
+def precision_recall(scores: Floats, positive: Bools, weights: Floats) -> Curve:
+    """Return precision over recall, in steps as average precision takes them."""
+    found, alarms = (np.cumsum(part, axis=1) for part in _by_score(scores, positive, weights))
+    usable = found[:, -1] > 0
+    x = found[usable] / found[usable, -1:]
+    y = _ratio(found, found + alarms)[usable]
+
+    def first_reaching(grid: Floats, recall: Floats, precision: Floats) -> Floats:
+        reached = np.searchsorted(recall, grid - 1e-9)
+        return np.asarray(precision[np.minimum(reached, len(precision) - 1)])
+
+    return _banded(x, y, np.linspace(0, 1, _GRID)[1:], first_reaching)
+
+
+def reliability(scores: Floats, positive: Bools, weights: Floats) -> list[ReliabilityBin]:
+    """Return the bins of `calibration_error` that hold films, lowest scores first."""
+    bins = _bins(scores)
+    found = []
+    for number in np.unique(bins):
+        inside = bins == number
+        observed = _ratio(weights @ (inside & positive), weights @ inside)
+        stated = float(scores[inside].mean())
+        found.append(ReliabilityBin(int(inside.sum()), stated, interval(observed)))
+    return found
+
+
 def calibration_error(scores: Floats, positive: Bools, weights: Floats) -> Floats:
     """Return the expected calibration error over 15 equal bins (Guo et al. 2017)."""
-    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
-    inside = (bins[:, None] == np.arange(BINS)).astype(float)
+    inside = (_bins(scores)[:, None] == np.arange(BINS)).astype(float)
     gap = np.abs(weights @ (inside * (scores - positive)[:, None])).sum(axis=1)
     return _ratio(gap, weights.sum(axis=1))
 
@@ -113,6 +180,28 @@ def confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: i
     matrix = np.zeros((classes, classes))
     np.add.at(matrix, (truth, predicted), 1)
     return matrix
+
+
+def _bins(scores: Floats) -> NDArray[np.int64]:
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+
+
+def _by_score(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the weights of positive and other films at each score, largest first."""
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
+    ours = np.add.reduceat((weights * positive)[:, order], starts, axis=1)
+    others = np.add.reduceat((weights * ~positive)[:, order], starts, axis=1)
+    return ours, others
+
+
+def _banded(
+    x: Floats, y: Floats, grid: Floats, at: Callable[[Floats, Floats, Floats], Floats]
+) -> Curve:
+    """Put a band around the first of curves [resamples, points]; `at` reads one at the grid."""
+    draws = np.stack([at(grid, *one) for one in zip(x[1:], y[1:], strict=True)])
+    lower, upper = np.quantile(draws, _LEVELS, axis=0)
+    return Curve(x[0], y[0], grid, lower, upper)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-_HALF = 0.5
+from training.judging.drawings import paint_confusion
 
 
 def results_text(
@@ -58,19 +55,10 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def draw_confusion(matrix: NDArray[np.float64], names: Sequence[str], path: Path) -> None:
     """Draw counts, rows actual, columns predicted, with the accuracy as title."""
-    accuracy = float(np.trace(matrix) / max(matrix.sum(), 1))
     side = max(4.0, 1.1 * len(names))
-    figure, axis = plt.subplots(figsize=(side + 1, side))
-    axis.imshow(matrix, cmap="Blues")
-    for (row, column), count in np.ndenumerate(matrix):
-        dark = count > _HALF * matrix.max()
-        axis.text(column, row, f"{count:.0f}", ha="center", va="center", color="wk"[not dark])
-    axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axis.set_yticks(range(len(names)), names)
-    axis.set(xlabel="predicted", ylabel="actual", title=f"Confusion Matrix acc = {accuracy:.3f}")
-    figure.tight_layout()
+    figure = Canvas(figsize=(side + 1, side), layout="tight")
+    paint_confusion(figure.subplots(), matrix, names)
     figure.savefig(path, dpi=200)
-    plt.close(figure)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -15,16 +15,12 @@ from training.data.pictures import Films
 from training.data.places import places_of
 from training.data.supply import Supply
 from training.data.truth import targets
-from training.judging.assessment import by_finding
+from training.judging.assessment import Table, by_finding, by_landmark
 from training.judging.body_part import fit_gate, refused_films
 from training.judging.boxes import compare, graph_maps
 from training.judging.decision import decide
-from training.judging.metrics import interval, resample
 from training.judging.responses import answer_films, place_films
 from training.recipe import Recipe
-
-_NEAR = (0.02, 0.05)
-"""Distances, fractions of the input's side, within which landmarks are counted as found."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,9 @@ class OfClasses:
         recipe = self._recipe
         logits = answer_films(network, self._val).logits
         figures: dict[str, Any] = self._short(logits)
+        figures["positives"] = dict(
+            zip(recipe.classes, self._truth.sum(axis=0).astype(int).tolist(), strict=True)
+        )
         decision = decide(logits, self._truth, recipe.classes, recipe.activation)
         if not ended:
             return Verdict(figures, decision)
@@ -102,11 +101,13 @@ class OfClasses:
         return {
             "films": len(examples),
             "patients": len({example.patient for example in examples}),
-            "findings": {
-                name: {figure: _rounded(values) for figure, values in found.items()}
-                for name, found in table.items()
-                if name != NO_FINDING or len(recipe.classes) > 2  # noqa: PLR2004 - else a mirror
-            },
+            "findings": _rounded_table(
+                {
+                    name: found
+                    for name, found in table.items()
+                    if name != NO_FINDING or len(recipe.classes) > 2  # noqa: PLR2004 - else a mirror
+                }
+            ),
         }
 
     def _pointing(self, network: Any) -> dict[str, Any]:  # noqa: ANN401 - Pim or Classifier
@@ -137,21 +138,15 @@ class OfPlaces:
             "mean_distance": float(distance.mean()),
         }
         if ended:
-            weights = resample([example.patient for example in self._val.examples])
-            seen = {name: distance[:, place] for place, name in enumerate(self._names)}
-            figures["landmarks"] = {name: _spread(values, weights) for name, values in seen.items()}
+            table = by_landmark(distance, self._val.examples, self._names)
+            figures["landmarks"] = _rounded_table(table)
         return Verdict(figures)
 
 
-def _spread(
-    distance: NDArray[np.floating[Any]], weights: NDArray[np.float64]
-) -> dict[str, list[float | None]]:
-    figures = {"mean_distance": distance.astype(np.float64)}
-    for near in _NEAR:
-        figures[f"within_{100 * near:.0f}_percent"] = (distance <= near).astype(np.float64)
+def _rounded_table(table: Table) -> dict[str, dict[str, list[float | None]]]:
     return {
-        name: _rounded(interval(weights @ values / weights.sum(axis=1)))
-        for name, values in figures.items()
+        name: {figure: _rounded(values) for figure, values in found.items()}
+        for name, found in table.items()
     }
 
 

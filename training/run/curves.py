@@ -7,6 +7,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from training.judging.drawings import paint_series
+
 
 def draw_curves(history: dict[str, list[list[float]]], path: Path) -> None:
     """Draw each series of (step, value) pairs in its own panel."""
@@ -15,9 +17,7 @@ def draw_curves(history: dict[str, list[list[float]]], path: Path) -> None:
         return
     figure, axes = plt.subplots(1, len(series), figsize=(5 * len(series), 4), squeeze=False)
     for axis, (name, pairs) in zip(axes[0], series.items(), strict=True):
-        axis.plot([step for step, _ in pairs], [value for _, value in pairs])
-        axis.set(title=name, xlabel="passes")
-        axis.grid(alpha=0.3)
+        paint_series(axis, name, pairs)
     figure.tight_layout()
     figure.savefig(path, dpi=100)
     plt.close(figure)
