@@ -34,7 +34,7 @@ from daemon.records import (
     StudyReading,
 )
 from daemon.signals import Signal
-from tests.support.postgres import emptied
+from tests.support.ledgers import empty_database, empty_file
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -44,9 +44,9 @@ LEASE = timedelta(seconds=60)
 def ledger(request, tmp_path):
     """The same suite runs on both databases."""
     if request.param == "sqlite":
-        where = tmp_path / "ledger.sqlite"
+        where = empty_file(tmp_path / "ledger.sqlite")
     else:
-        where = emptied(request.getfixturevalue("postgres_url"))
+        where = empty_database(request.getfixturevalue("postgres_url"))
     opened = Ledger(where)
     yield opened
     opened.close()
