@@ -40,9 +40,9 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def ledger(request, tmp_path):
-    """The same suite runs on both databases."""
+    """The same suite runs on both databases (`make quick`: on SQLite alone)."""
     if request.param == "sqlite":
         where = empty_file(tmp_path / "ledger.sqlite")
     else:

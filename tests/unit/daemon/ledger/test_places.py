@@ -29,7 +29,7 @@ DX = "1.2.840.10008.5.1.4.1.1.1.1"
 EAST, WEST = Home("ea57" * 4, "east"), Home("0e57" * 4, "west")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def hosts(request, tmp_path):
     """Two hosts on one ledger, as each of them has it open."""
     if request.param == "sqlite":
