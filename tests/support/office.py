@@ -26,6 +26,7 @@ from daemon.records import (
 )
 from daemon.settings import DeliverySettings
 from tests.support.fakes import FrozenClock
+from tests.support.ledgers import empty_file
 from tests.support.objects import dx, save
 
 STUDY = "1.2.3"
@@ -51,7 +52,7 @@ class Office:
     def __init__(self, root, results=2, destinations=("archive",)):
         self.root = root
         self.clock = FrozenClock(START)
-        self.ledger = Ledger(root / "ledger.sqlite")
+        self.ledger = Ledger(empty_file(root / "ledger.sqlite"))
         self.deliveries = Deliveries(self.ledger)
         self.files = [self._result(number) for number in range(1, results + 1)]
         self._read_study(list(destinations))

@@ -47,7 +47,10 @@ def test_what_was_taken_apart_is_put_together_to_the_byte(recordings):
         assert again == list(one.elements)
 
 
-@pytest.mark.parametrize("mutation", [*dict.fromkeys(ON_ELEMENTS), inflate_to_much])
+@pytest.mark.parametrize(
+    "mutation",
+    [*dict.fromkeys(ON_ELEMENTS), pytest.param(inflate_to_much, marks=pytest.mark.long)],
+)
 def test_a_fault_in_the_elements_is_repeatable_and_changes_something(recordings, mutation):
     for one in recordings:
         elements = one.named(STUDY, INSTANCE)

@@ -1,5 +1,7 @@
 """The network is the published one: sizes, parts that can be left out, and its own weights."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -47,7 +49,13 @@ def test_whole_swin_l_network_has_the_published_sizes(width):
     ("backbone", "opening", "sides", "channels"),
     [
         ("resnet50", "strides", [112, 56, 28, 14], [256, 512, 1024, 2048]),
-        ("efficientnet_b7", "published", [28, 28, 14, 14], [160, 224, 384, 640]),
+        pytest.param(
+            "efficientnet_b7",
+            "published",
+            [28, 28, 14, 14],
+            [160, 224, 384, 640],
+            marks=pytest.mark.long,
+        ),
         ("vit_base_patch16_224", "strides", [28] * 4, [768] * 4),
     ],
 )
@@ -180,13 +188,20 @@ def as_published(network: Pim) -> dict[str, torch.Tensor]:
     return weights
 
 
-def swin() -> Pim:
+@pytest.fixture(scope="module")
+def drawn() -> Pim:
+    """Draw the weights once; tests change copies."""
     return small(backbone="swin_tiny_patch4_window7_224", upsampling="tokens")
 
 
-def test_published_checkpoint_loads_whole_under_its_own_names(tmp_path):
+@pytest.fixture
+def swin(drawn: Pim) -> Pim:
+    return deepcopy(drawn)
+
+
+def test_published_checkpoint_loads_whole_under_its_own_names(swin, drawn, tmp_path):
     torch.manual_seed(3)
-    source = swin()
+    source = deepcopy(drawn)
     for parameter in source.parameters():
         torch.nn.init.normal_(parameter)
     weights = as_published(source) | {
@@ -194,28 +209,27 @@ def test_published_checkpoint_loads_whole_under_its_own_names(tmp_path):
         "backbone.layers.0.blocks.0.attn.relative_position_index": torch.zeros(3),
     }
     torch.save({"model": weights, "epoch": 9, "optimizer": {}}, tmp_path / "best.pt")
-    goal = swin()
-    loaded = load_published(goal, tmp_path / "best.pt")
+    loaded = load_published(swin, tmp_path / "best.pt")
     assert loaded.unknown == ("backbone.head.weight",)
     assert (loaded.misfits, loaded.missing) == ((), ())
     image = torch.randn(1, 3, 64, 64)
-    assert torch.equal(source.eval()(image).logits, goal.eval()(image).logits)
+    assert torch.equal(source.eval()(image).logits, swin.eval()(image).logits)
 
 
-def test_what_does_not_fit_is_named_and_nothing_is_skipped_silently():
-    weights = as_published(swin())
+def test_what_does_not_fit_is_named_and_nothing_is_skipped_silently(swin):
+    weights = as_published(swin)
     weights["combiner.classifier.weight"] = torch.zeros(200, 16)
     del weights["combiner.classifier.bias"]
-    loaded = adopt(swin(), weights)
+    loaded = adopt(swin, weights)
     assert loaded.misfits == ("combiner.classifier.weight (200, 16) for (4, 16)",)
     assert loaded.missing == ("combiner.classify.weight", "combiner.classify.bias")
     assert "200, 16" in str(loaded)
 
 
-def test_checkpoint_of_another_architecture_is_refused(tmp_path):
+def test_checkpoint_of_another_architecture_is_refused(swin, tmp_path):
     torch.save({"model": {"layer1.weight": torch.zeros(3)}}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="another architecture"):
-        load_published(swin(), tmp_path / "other.pt")
+        load_published(swin, tmp_path / "other.pt")
 
 
 def test_data_parallel_prefix_is_taken_off():

@@ -15,6 +15,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.records import Arrival, Reason
 from daemon.settings import Assembly
 from tests.support.fakes import FrozenClock, to_wrist
+from tests.support.ledgers import empty_file
 from tests.support.objects import Exam, Patient, dx, save
 from tests.support.opening import describe_here
 
@@ -40,7 +41,7 @@ class Desk:
     def __init__(self, folder, **rule):
         self.folder = folder
         self.clock = FrozenClock()
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.ledger = Ledger(empty_file(folder / "ledger.sqlite"))
         self.queue = Queue(self.ledger)
         self.sending = set()
         self.sweep = Sweep(

@@ -13,6 +13,7 @@ from daemon.operate.lease_watch import LeaseWatch
 from daemon.records import Arrival
 from daemon.settings import Assembly
 from tests.support.fakes import FrozenClock, to_wrist
+from tests.support.ledgers import empty_file
 
 HOUR, YEAR = 3600.0, 365 * 86400.0
 LEASE = timedelta(seconds=60)
@@ -20,7 +21,7 @@ LEASE = timedelta(seconds=60)
 
 @pytest.fixture
 def ledger(tmp_path):
-    opened = Ledger(tmp_path / "ledger.sqlite")
+    opened = Ledger(empty_file(tmp_path / "ledger.sqlite"))
     yield opened
     opened.close()
 

@@ -57,6 +57,7 @@ def test_a_sequence_of_undefined_length_beside_it_costs_nothing():
         lambda inner: (
             st.lists(inner) | st.dictionaries(st.sampled_from(["0020000D", "Value", "vr"]), inner)
         ),
+        max_leaves=12,
     )
 )
 def test_whatever_stands_in_json_is_read_or_empty(anything):

@@ -12,6 +12,7 @@ from daemon.intake.store.commit import Committer
 from daemon.intake.store.spool import Spool
 from daemon.ledger.ledger import Ledger
 from daemon.records import Arrival, Receipt
+from tests.support.ledgers import empty_file
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -34,7 +35,7 @@ class SlowLedger(Ledger):
 
 @pytest.fixture
 def ledger(tmp_path):
-    opened = SlowLedger(tmp_path / "ledger.sqlite")
+    opened = SlowLedger(empty_file(tmp_path / "ledger.sqlite"))
     yield opened
     opened.close()
 

@@ -34,19 +34,19 @@ from daemon.records import (
     StudyReading,
 )
 from daemon.signals import Signal
-from tests.support.postgres import emptied
+from tests.support.ledgers import empty_database, empty_file
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def ledger(request, tmp_path):
-    """The same suite runs on both databases."""
+    """The same suite runs on both databases (`make quick`: on SQLite alone)."""
     if request.param == "sqlite":
-        where = tmp_path / "ledger.sqlite"
+        where = empty_file(tmp_path / "ledger.sqlite")
     else:
-        where = emptied(request.getfixturevalue("postgres_url"))
+        where = empty_database(request.getfixturevalue("postgres_url"))
     opened = Ledger(where)
     yield opened
     opened.close()

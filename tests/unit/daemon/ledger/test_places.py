@@ -20,7 +20,7 @@ from daemon.ledger.tables import InstanceRow, JobRow, ResultRow
 from daemon.operate.adopt import adopt as adopt_folder
 from daemon.place import Home
 from daemon.records import Receipt
-from tests.support.postgres import emptied
+from tests.support.ledgers import empty_database, empty_file
 from tests.unit.daemon.ledger.test_ledger import LEASE, NOW, arrival, reading, result
 
 LATER = NOW + timedelta(hours=1)
@@ -29,13 +29,13 @@ DX = "1.2.840.10008.5.1.4.1.1.1.1"
 EAST, WEST = Home("ea57" * 4, "east"), Home("0e57" * 4, "west")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def hosts(request, tmp_path):
     """Two hosts on one ledger, as each of them has it open."""
     if request.param == "sqlite":
-        where = tmp_path / "ledger.sqlite"
+        where = empty_file(tmp_path / "ledger.sqlite")
     else:
-        where = emptied(request.getfixturevalue("postgres_url"))
+        where = empty_database(request.getfixturevalue("postgres_url"))
     opened = [Ledger(where, home=home) for home in (EAST, WEST)]
     yield opened
     for one in opened:

@@ -15,6 +15,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.operate.adopt import LISTEN_FOR_S, adopt
 from daemon.place import Place
 from daemon.state_lock import StateLock
+from tests.support.ledgers import empty_file
 from tests.unit.daemon.ledger.test_ledger import LEASE, NOW, arrival, reading, result
 
 MEMORY = Path("/dev/shm")
@@ -27,7 +28,7 @@ class Site:
         self.places = [Place(root=east), Place(root=folder / "west")]
         for place in self.places:
             place.create()
-        where = folder / "ledger.sqlite"
+        where = empty_file(folder / "ledger.sqlite")
         self.gone, self.ledger = (Ledger(where, home=place.home()) for place in self.places)
         for number in (1, 2):
             one = arrival(study=f"1.2.{number}")

@@ -14,6 +14,7 @@ from daemon.place import Place
 from daemon.settings import Assembly
 from daemon.signals import Signal
 from tests.support.fakes import FrozenClock, to_wrist
+from tests.support.ledgers import empty_file
 from tests.unit.daemon.ledger.test_ledger import LEASE, arrival
 from tests.unit.daemon.ledger.test_places import EAST, WEST
 
@@ -57,7 +58,8 @@ class Host:
 def hosts(tmp_path):
     """Two hosts; the clock tells that the quiet period of what comes is over."""
     clock = FrozenClock()
-    both = [Host(tmp_path / "ledger.sqlite", home, clock) for home in (EAST, WEST)]
+    where = empty_file(tmp_path / "ledger.sqlite")
+    both = [Host(where, home, clock) for home in (EAST, WEST)]
     yield both
     for one in both:
         one.ledger.close()

@@ -11,13 +11,14 @@ from daemon.operate.node_status import status_of
 from daemon.settings import Place, ReceiverSettings, Settings
 from daemon.signals import Signal
 from tests.support.fakes import FrozenClock
+from tests.support.ledgers import empty_file
 from tests.support.receiving import PACS
 from tests.unit.daemon.ledger.test_ledger import arrival, one_job
 from tests.unit.daemon.ledger.test_places import EAST, WEST
 
 
 def test_it_names_for_want_of_what_studies_wait_and_a_disk_that_is_full(tmp_path):
-    ledger, clock = Ledger(tmp_path / "ledger.sqlite"), FrozenClock()
+    ledger, clock = Ledger(empty_file(tmp_path / "ledger.sqlite")), FrozenClock()
     queue = Queue(ledger)
     one_job(ledger, queue)
     job = queue.claim("w", clock.steady(), timedelta(seconds=60))
@@ -33,7 +34,8 @@ def test_it_names_for_want_of_what_studies_wait_and_a_disk_that_is_full(tmp_path
 
 def test_a_host_that_is_silent_and_holds_images_is_an_alert(tmp_path):
     clock = FrozenClock()
-    hosts = [Ledger(tmp_path / "ledger.sqlite", home=home) for home in (EAST, WEST)]
+    where = empty_file(tmp_path / "ledger.sqlite")
+    hosts = [Ledger(where, home=home) for home in (EAST, WEST)]
     for one in hosts:
         Places(one).beat(clock())
     hosts[0].record([arrival()])

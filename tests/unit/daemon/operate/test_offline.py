@@ -27,6 +27,7 @@ from daemon.reading.readers import nobody_asked
 from daemon.records import Arrival, Category, Instance, Origin, Reason, Reported, StudyReading
 from daemon.settings import DimseDestination, Settings
 from tests.support.fakes import FrozenClock, to_wrist
+from tests.support.ledgers import empty_file
 from tests.support.objects import dx, save
 from tests.support.receiving import PICTURE
 
@@ -61,7 +62,7 @@ def test_what_counts_is_what_would_count_in_the_ledger(shots):
     arrivals = [arrival(number, *shot) for number, shot in enumerate(shots)]
     contents = Contents()
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        ledger = Ledger(empty_file(Path(folder) / "ledger.sqlite"), migrate=False)
         for one in arrivals:
             assert [contents.record(one)] == ledger.record([one])
         there = {

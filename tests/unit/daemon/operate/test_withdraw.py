@@ -15,6 +15,7 @@ from daemon.results.build import build_results
 from daemon.results.document.withdrawal import Why
 from daemon.results.outbox import write
 from daemon.settings import ReportSettings
+from tests.support.ledgers import empty_file
 from tests.support.objects import dx
 from tests.support.phantoms import wrist
 from tests.support.readings import READ_AT, image_reading, study_reading
@@ -25,7 +26,7 @@ SERIES = 9001
 
 @pytest.fixture
 def ledger(tmp_path):
-    opened = Ledger(tmp_path / "ledger.sqlite")
+    opened = Ledger(empty_file(tmp_path / "ledger.sqlite"))
     yield opened
     opened.close()
 

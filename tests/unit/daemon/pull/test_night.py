@@ -17,6 +17,7 @@ from daemon.pull.night import Night, criteria_for, is_inside
 from daemon.records import Arrival
 from daemon.settings.peers import Pull
 from tests.support.fakes import FrozenClock
+from tests.support.ledgers import empty_file
 
 DX, SC = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 OWN = derived_uid("a result")
@@ -48,7 +49,7 @@ class Shelf:
 
 @pytest.fixture
 def ledger(tmp_path):
-    opened = Ledger(tmp_path / "ledger.sqlite")
+    opened = Ledger(empty_file(tmp_path / "ledger.sqlite"))
     yield opened
     opened.close()
 

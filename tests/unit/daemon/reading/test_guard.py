@@ -21,6 +21,7 @@ from daemon.settings import Reading
 from daemon.signals import Signal
 from model.package import write_package
 from tests.support.graphs import SIZE, tiny_manifest, write_graph
+from tests.support.ledgers import empty_file
 from tests.support.node import settings_text
 
 NO_MEMORY = RuntimeException(
@@ -74,7 +75,7 @@ class Device:
 
 @pytest.fixture
 def ledger(tmp_path):
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger(empty_file(tmp_path / "ledger.sqlite"))
     yield ledger
     ledger.close()
 

@@ -18,6 +18,7 @@ from daemon.settings import Reading
 from daemon.signals import Signal
 from tests.support import opening, phantoms
 from tests.support.fakes import FrozenClock
+from tests.support.ledgers import empty_file
 from tests.support.objects import dx, save
 from tests.unit.daemon.reading.test_read import ConstantNetwork, package  # noqa: F401  # fixture
 
@@ -55,7 +56,7 @@ class Site:
 
     def __init__(self, folder, package):  # noqa: F811
         self.clock = FrozenClock()
-        self.ledger = Away(folder / "ledger.sqlite")
+        self.ledger = Away(empty_file(folder / "ledger.sqlite"))
         self.queue = Queue(self.ledger)
         self.fails = lambda study: None
         self.network = Failing()

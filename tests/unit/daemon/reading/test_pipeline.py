@@ -28,6 +28,7 @@ from model.package import write_package
 from tests.support import opening, phantoms
 from tests.support.fakes import FrozenClock
 from tests.support.graphs import tiny_manifest, write_graph
+from tests.support.ledgers import empty_file
 from tests.support.objects import dx, save
 from tests.support.tools import wait_until
 
@@ -62,7 +63,7 @@ class Site:
 
     def __init__(self, folder, package):
         self.folder = folder
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.ledger = Ledger(empty_file(folder / "ledger.sqlite"))
         self.queue = Queue(self.ledger)
         self.network = Counting()
         self.reported = []

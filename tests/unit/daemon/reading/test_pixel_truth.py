@@ -45,7 +45,11 @@ def chances():
     return ask
 
 
-@pytest.fixture(scope="module", params=["phantom", *ORIGINALS], ids=["phantom", "wrist", "child"])
+@pytest.fixture(
+    scope="module",
+    params=["phantom", *(pytest.param(name, marks=pytest.mark.long) for name in ORIGINALS)],
+    ids=["phantom", "wrist", "child"],
+)
 def grey(request):
     """Give a picture whose values are 8 bits deep: any store can hold it."""
     if request.param == "phantom":

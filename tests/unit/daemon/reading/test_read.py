@@ -24,6 +24,7 @@ from model.package import FindingSpec, Gate, Golden, Manifest, ModelPackage
 from model.pixels import CONTRACT_VERSION, PixelProfile
 from tests.support import opening, phantoms
 from tests.support.fakes import FrozenClock
+from tests.support.ledgers import empty_file
 from tests.support.objects import EXAM, Patient, dx, save
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -290,7 +291,7 @@ def decoders():
 @pytest.fixture
 def queue(tmp_path, picture):
     save(dx(picture), tmp_path / "0.dcm")
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger(empty_file(tmp_path / "ledger.sqlite"))
     ledger.record(
         [Arrival("1.2", "1.2.1", "1.3", "1.2.840", "p", "a" * 64, "0.dcm", 1, "MOD", NOW)]
     )
