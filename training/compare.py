@@ -22,10 +22,10 @@ from training.data.examples import Example, meets
 from training.data.supply import read_examples, sides_of
 from training.data.truth import targets
 from training.judging.metrics import interval, ranking, resample
+from training.judging.sheets import write_json
 from training.judging.subject import load_subject
-from training.judging.tables import write_json
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 from training.run.start import STATE_FILE
 from training.train import FAILURES, train
 

@@ -30,8 +30,8 @@ from training.judging.assessment import (
 from training.judging.heads import head_accuracies
 from training.judging.metrics import Figure, confusion, interval, resample
 from training.judging.responses import HeadAnswers
+from training.judging.sheets import draw_confusion, results_text, write_json, write_table
 from training.judging.subject import Judged, LandmarkSubject, Subject, load_judged
-from training.judging.tables import draw_confusion, results_text, write_json, write_table
 
 
 def main(arguments: Sequence[str]) -> int:

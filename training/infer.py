@@ -20,8 +20,8 @@ from training.judging.decision import scores_of
 from training.judging.heads import head_accuracies
 from training.judging.metrics import confusion
 from training.judging.responses import ANSWER, COMBINER
+from training.judging.sheets import draw_confusion, results_text, write_table
 from training.judging.subject import Subject, load_subject
-from training.judging.tables import draw_confusion, results_text, write_table
 
 UNLABELLED = ""
 

@@ -157,7 +157,7 @@ def _judge_places(
     films = show_places(subject, examples, found, true, wanted.pictures, wanted.names)
     chapters.hang(page, "Largest distance; rings: true places, crosses: found ones", films)
     named = "; ".join(f"{number} {name}" for number, name in enumerate(subject.landmarks, 1))
-    page.paragraph(f"Places: {named}.", "note")
+    page.paragraph(f"Located: {named}.", "note")
 
 
 def _say_accuracy(page: Page, document: dict[str, Any]) -> None:

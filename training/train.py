@@ -26,19 +26,19 @@ from model.networks.metadata import mask
 from training.data import draw
 from training.data.changes import blend, change, move_points, warp
 from training.data.examples import DataError, Example
-from training.data.pictures import normaliser
+from training.data.films import normaliser
 from training.data.supply import Supply, prepare, read_examples, stream
 from training.data.truth import patients, targets
 from training.judging.baselines import reached_without_training
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 from training.run import arithmetic
 from training.run.bar import progress_bar
 from training.run.building import build, train_mode
 from training.run.keep import Keeper
 from training.run.learner import Batch
 from training.run.optimisers import set_rates
-from training.run.processes import join, leave, mean, wait
+from training.run.ranks import join, leave, mean, wait
 from training.run.resuming import ResumeError, SaveError
 from training.run.start import Run, save, start
 from training.run.tracking import Trackers

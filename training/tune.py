@@ -19,7 +19,7 @@ import optuna
 import yaml
 
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError, place, read_tree
+from training.recipe.parsing import RecipeError, place, read_tree
 from training.train import FAILURES, DivergedError, train
 
 Space = Mapping[str, Mapping[str, Any]]

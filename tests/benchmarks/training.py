@@ -29,11 +29,11 @@ from model.networks.pim import Pim, PimConfig, PimOutput
 from model.networks.selector import Selection
 from tests.support.films import KINDS
 from training.data import draw
-from training.data.pictures import Films, normaliser
+from training.data.films import Films, normaliser
 from training.data.supply import prepare, read_examples
 from training.recipe import Recipe
 from training.run import losses
-from training.run.processes import join
+from training.run.ranks import join
 from training.run.start import Run, start
 from training.train import Truth, batch_loss
 

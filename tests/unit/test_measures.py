@@ -22,7 +22,7 @@ from tests.measures import (
 )
 
 COMPLEXITY = 10
-NAMED_ONCE = ("daemon", "model", "export")
+NAMED_ONCE = ("daemon", "model", "export", "training")
 """Packages that share no name of a module or of a class, among themselves or with each other."""
 MODULES_OF_A_FOLDER = 20
 BRANCHES = """

@@ -18,9 +18,9 @@ from training.data.examples import (
     refuse_empty_classes,
     refuse_unknown_labels,
 )
+from training.data.films import Films
+from training.data.located import Located, locate
 from training.data.lock import refuse_others
-from training.data.pictures import Films
-from training.data.places import Places, places_of
 from training.data.radiographs import refuse_unreadable
 from training.data.splits import folds_by_patient, read_split, refuse_overlap
 from training.data.truth import column_values, targets
@@ -38,7 +38,7 @@ class Supply:
         All films of the split to judge by, those that are not judged included.
     weights : Tensor [classes]
         Make up for rare classes.
-    places : Places or None
+    places : Located or None
         Of the films to train on, where places are learnt.
     auxiliary : dict of str to Tensor [films], int64
         Class of each film to train on in the recipe's further heads; -1 where it is not known.
@@ -48,7 +48,7 @@ class Supply:
     val: Films
     held: list[Example]
     weights: Tensor
-    places: Places | None
+    places: Located | None
     auxiliary: dict[str, Tensor]
 
 
@@ -122,7 +122,7 @@ def prepare(recipe: Recipe, examples: list[Example]) -> Supply:
         refuse_unreadable(films)
     strata(learned, data.shares)
     train, val = (Films(films, data.geometry, profile, data.keep) for films in (learned, judged))
-    places = places_of(train, recipe.landmarks()) if recipe.follows_places else None
+    places = locate(train, recipe.landmarks()) if recipe.follows_places else None
     further = {name: column_values(learned, name)[1] for name in recipe.auxiliary}
     return Supply(train, val, held, class_weights(learned, recipe), places, further)
 

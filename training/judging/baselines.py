@@ -16,7 +16,7 @@ from model.findings import NO_FINDING
 from model.networks.hourglass import Localiser
 from model.networks.registry import Network
 from training.data.examples import Example, meets
-from training.data.pictures import Films
+from training.data.films import Films
 from training.data.radiographs import coding_of
 from training.data.truth import targets
 from training.judging.metrics import interval, ranking, resample

@@ -17,7 +17,7 @@ from torch import Tensor
 from model.networks.pim import Pim
 from training.data.changes import change
 from training.data.examples import DataError, Example, meets, read_manifest
-from training.data.pictures import Films, normaliser
+from training.data.films import Films, normaliser
 from training.judging.responses import pooled_features
 from training.recipe import Recipe
 from training.recipe.sections import AugmentSection, GateSection

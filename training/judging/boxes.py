@@ -18,7 +18,7 @@ from model.networks.pim import Pim
 from model.package import load_package
 from model.pixels import PixelProfile
 from training.data.examples import DataError, Example
-from training.data.pictures import letterboxed, normaliser
+from training.data.films import letterboxed, normaliser
 from training.judging.metrics import interval, resample
 
 CENTRE, FLAT, PACKAGE = "centre", "flat", "package"

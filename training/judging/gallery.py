@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.findings import NO_FINDING
 from training.data.examples import Example
-from training.data.pictures import Films, middle
+from training.data.films import Films, middle
 from training.judging.assessment import Decided
 from training.judging.boxes import Mapper, graph_maps, own_layer, package_map
 from training.judging.drawings import film_picture, map_picture, places_picture

@@ -11,7 +11,7 @@ from torch import Tensor
 from model.networks.classifier import Classifier
 from model.networks.hourglass import Localiser
 from model.networks.pim import Pim, PimOutput
-from training.data.pictures import Films
+from training.data.films import Films
 from training.data.truth import patients, targets
 
 TOPS = (1, 3)

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from model.pipeline import peaks
 from numpy.typing import NDArray
 from pydantic import ConfigDict
 
@@ -20,12 +21,11 @@ from model.networks.hourglass import Localiser
 from model.networks.pim import Pim
 from model.networks.selector import Activation
 from model.package import GRAPH_FILE, MANIFEST_FILE, PackageError, load_package
-from model.pipeline import peaks
 from model.pixels import PixelProfile, normalise
 from model.verified import Record, read_manifest, read_verified
 from training.data.examples import DataError, Example
-from training.data.pictures import Films
-from training.data.places import places_of
+from training.data.films import Films
+from training.data.located import locate
 from training.judging.responses import ANSWER, HeadAnswers, answer_films, place_films
 from training.recipe.sections import Geometry
 
@@ -89,7 +89,7 @@ class LandmarkSubject:
             A film has not as many landmarks as there are names, or cannot be read.
         """
         films = Films(examples, "letterbox", self.profile, keep=False)
-        true = places_of(films, self.landmarks).points.numpy()
+        true = locate(films, self.landmarks).points.numpy()
         if self.network is None:
             return _run_localiser(self.path, films), true.astype(np.float64)
         return place_films(self.network, films).astype(np.float64), true.astype(np.float64)

@@ -11,8 +11,8 @@ from model.findings import NO_FINDING
 from model.networks.hourglass import Localiser
 from model.networks.pim import Pim
 from model.networks.registry import Network
-from training.data.pictures import Films
-from training.data.places import places_of
+from training.data.films import Films
+from training.data.located import locate
 from training.data.supply import Supply
 from training.data.truth import targets
 from training.judging.assessment import Table, by_finding, by_landmark
@@ -24,7 +24,7 @@ from training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """What judging says of a network.
 
     Attributes
@@ -44,7 +44,7 @@ class Judge(Protocol):
 
     chosen_by: str
 
-    def judge(self, network: Network, ended: bool) -> Verdict:
+    def judge(self, network: Network, ended: bool) -> Judgement:
         """Judge a network; at the end of the run with everything that takes time."""
 
 
@@ -65,7 +65,7 @@ class OfClasses:
         self._truth = targets(supply.val.examples, recipe.classes)
         self.chosen_by = "accuracy" if recipe.is_exclusive else "mean_auroc"
 
-    def judge(self, network: Network, ended: bool) -> Verdict:
+    def judge(self, network: Network, ended: bool) -> Judgement:
         """Answer for all films, calibrate, choose operating points, and at the end measure."""
         assert not isinstance(network, Localiser)
         recipe = self._recipe
@@ -76,14 +76,14 @@ class OfClasses:
         )
         decision = decide(logits, self._truth, recipe.classes, recipe.activation)
         if not ended:
-            return Verdict(figures, decision)
+            return Judgement(figures, decision)
         figures |= self._long(logits, decision)
         if any(example.boxes for example in self._val.examples):
             figures["localisation"] = self._pointing(network)
         if self._refused is not None and isinstance(network, Pim):
             threshold, passing = fit_gate(network, self._accepted, self._refused, recipe)
             decision["gate_threshold"], figures["gate"] = threshold, passing
-        return Verdict(figures, decision)
+        return Judgement(figures, decision)
 
     def _short(self, logits: NDArray[np.float32]) -> dict[str, float]:
         figures = {}
@@ -125,10 +125,10 @@ class OfPlaces:
 
     def __init__(self, recipe: Recipe, val: Films) -> None:
         self._val, self._names = val, recipe.landmarks()
-        self._true = places_of(val, self._names).points.numpy()
+        self._true = locate(val, self._names).points.numpy()
         self.chosen_by = "nearness"
 
-    def judge(self, network: Network, ended: bool) -> Verdict:
+    def judge(self, network: Network, ended: bool) -> Judgement:
         """Find the landmarks of all films and measure their distance, a fraction of the side."""
         assert isinstance(network, Localiser)
         found = place_films(network, self._val)
@@ -140,7 +140,7 @@ class OfPlaces:
         if ended:
             table = by_landmark(distance, self._val.examples, self._names)
             figures["landmarks"] = _rounded_table(table)
-        return Verdict(figures)
+        return Judgement(figures)
 
 
 def _rounded_table(table: Table) -> dict[str, dict[str, list[float | None]]]:

@@ -1,6 +1,6 @@
 """The recipe: every knob of a training run, checked before anything is read.
 
-``recipe.sections`` holds the keys, ``recipe.reading`` reads YAML and ``key=value`` words.
+``recipe.sections`` holds the keys, ``recipe.parsing`` reads YAML and ``key=value`` words.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from model.networks.hourglass import HourglassConfig
 from model.networks.registry import Configuration, configure
 from model.networks.selector import Activation
 from model.pixels import PixelProfile
-from training.recipe.reading import RecipeError, read_tree, refuse_old_form
+from training.recipe.parsing import RecipeError, read_tree, refuse_old_form
 from training.recipe.sections import (
     AugmentSection,
     DataSection,

@@ -51,7 +51,7 @@ class DataSection(RecipeSection):
         default="refuse", description="declare: train on leaking splits and say so everywhere"
     )
     geometry: Geometry = Field(
-        default="letterbox", description="legacy_510_384: the wrist paper's, see data.pictures"
+        default="letterbox", description="legacy_510_384: the wrist paper's, see data.films"
     )
     sampler: Drawing = Field(
         default="shuffle",

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch.amp import GradScaler
 
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 
 
 def choose(asked: str, device: torch.device) -> torch.dtype | None:

@@ -7,7 +7,7 @@ from model.networks.pim import Pim
 from model.networks.published import load_published
 from model.networks.registry import Network, build_network
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 from training.run.learner import Learner
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ import torch
 from model import checkpoint
 from model.checkpoint import Checkpoint
 from model.networks.registry import Network
-from training.data.pictures import pixels_of
+from training.data.films import pixels_of
 from training.data.supply import Supply
 from training.judging.baselines import Reached
-from training.judging.verdict import Verdict, judge_of
+from training.judging.verdict import Judgement, judge_of
 from training.recipe import Recipe
 from training.run.curves import draw_curves
 from training.run.provenance import provenance
@@ -71,7 +71,7 @@ class Keeper:
         logger.info("pass %d: %s %.4f (best %.4f)", run.passes, self.chosen_by, value, run.best)
         return verdict.figures
 
-    def _checkpoint(self, network: Network, passes: int, verdict: Verdict) -> Checkpoint:
+    def _checkpoint(self, network: Network, passes: int, verdict: Judgement) -> Checkpoint:
         recipe, data = self._recipe, self._recipe.data
         judged_by = data.val if data.fold is None else f"fold {data.fold} of {data.train}"
         baselines = {"baselines": self._baselines} if self._baselines else {}

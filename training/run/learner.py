@@ -18,7 +18,7 @@ from training.run import losses
 
 @dataclass(eq=False)
 class Batch:
-    """Films of one pass; see `training.data.supply.Supply` and `training.data.places.Places`.
+    """Films of one pass; see `training.data.supply.Supply` and `training.data.located.Located`.
 
     Attributes
     ----------

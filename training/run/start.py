@@ -21,7 +21,7 @@ from training.run import arithmetic
 from training.run.building import build
 from training.run.learner import Learner
 from training.run.optimisers import make_optimiser
-from training.run.processes import Ranks, share_norms
+from training.run.ranks import Ranks, share_norms
 from training.run.resuming import State, load_state, save_state
 
 logger = logging.getLogger(__name__)

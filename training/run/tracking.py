@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, Self
 
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 
 
 class Tracker(Protocol):

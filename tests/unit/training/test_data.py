@@ -7,8 +7,8 @@ from PIL import Image
 from model.pixels import PixelProfile
 from training.data import draw
 from training.data.examples import DataError, Example, read_manifest
-from training.data.pictures import letterboxed
-from training.data.places import box_mask
+from training.data.films import letterboxed
+from training.data.located import box_mask
 from training.data.radiographs import read_radiograph
 from training.data.splits import data_hash, read_split
 from training.recipe.sections import DataSection

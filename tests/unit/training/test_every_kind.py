@@ -93,7 +93,7 @@ def test_kind_is_trained_resumed_exported_and_read_by_the_daemon(kind, tmp_path)
     read_by_the_daemon(tmp_path / "package", whole, kind)
 
 
-class Stop(Exception):  # noqa: N818 - no error
+class Stop(Exception):
     """Ends a run after its first epoch."""
 
 

@@ -14,7 +14,7 @@ from model import checkpoint
 from tests.support.films import recipe_tree, write_films
 from training import ensemble, evaluate, infer, maps, pointing, tune
 from training.data.examples import DataError, Example, read_manifest
-from training.data.pictures import Films
+from training.data.films import Films
 from training.data.splits import read_split
 from training.ensemble import majority_vote, mean_probability
 from training.judging import boxes
@@ -22,8 +22,8 @@ from training.judging.decision import decide, scores_of
 from training.judging.heads import head_accuracies, highest
 from training.judging.metrics import calibration_error, decisions, interval, ranking, resample
 from training.judging.responses import HeadAnswers
+from training.judging.sheets import results_text
 from training.judging.subject import load_subject
-from training.judging.tables import results_text
 from training.recipe import Recipe
 from training.train import train
 
@@ -84,7 +84,7 @@ def test_interval_over_patients_is_wider_than_over_films():
 
 
 def test_figure_that_does_not_exist_is_nan_and_null_in_json(tmp_path):
-    from training.judging.tables import write_json
+    from training.judging.sheets import write_json
 
     found = decisions(np.zeros(4, bool), np.zeros(4, bool), np.ones((3, 4)))
     value = interval(found["sensitivity"])

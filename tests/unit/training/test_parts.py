@@ -14,7 +14,7 @@ from training.data import draw
 from training.data.changes import change, mix
 from training.data.examples import Example
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 from training.recipe.sections import AugmentSection, DataSection, LossSection, OptimiserSection
 from training.run.losses import pim_terms, total
 from training.run.optimisers import make_optimiser, published_rate

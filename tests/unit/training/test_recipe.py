@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 from training.train import main
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"

@@ -7,7 +7,7 @@ from PIL import Image
 from export.pictures import LabelledFilm, load_film
 from model.pixels import PixelProfile, Radiograph, prepare, to_unit
 from training.data.examples import Example
-from training.data.pictures import Films, letterboxed
+from training.data.films import Films, letterboxed
 
 PROFILE = PixelProfile(size=64)
 

@@ -16,7 +16,7 @@ from training.data.supply import prepare, read_examples
 from training.judging.assessment import by_stratum
 from training.recipe import Recipe
 from training.run.keep import Keeper
-from training.run.processes import join
+from training.run.ranks import join
 from training.run.resuming import SaveError
 from training.run.start import start
 from training.train import main as train_main

@@ -11,11 +11,11 @@ import yaml
 
 from model import checkpoint
 from tests.support.films import recipe_tree, write_films
-from training.data.pictures import Films
+from training.data.films import Films
 from training.data.supply import read_examples
 from training.judging.responses import answer_films
 from training.recipe import Recipe
-from training.recipe.reading import RecipeError
+from training.recipe.parsing import RecipeError
 from training.run.building import build
 from training.run.resuming import ResumeError, SaveError, load_state, write_whole
 from training.train import DivergedError, train

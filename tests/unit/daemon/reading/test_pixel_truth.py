@@ -20,7 +20,7 @@ from tests.support.node import PACKAGE
 from tests.support.objects import cr, dx, save
 from tests.support.stored import Pixels
 from training.data.examples import Example
-from training.data.pictures import letterboxed
+from training.data.films import letterboxed
 from training.data.radiographs import read_radiograph
 
 ALIKE = 1e-3

@@ -18,7 +18,7 @@ from tests.support.objects import EXAM, cr, dx, save
 from tests.support.stored import Pixels
 from training import infer, train
 from training.data.examples import DataError, Example
-from training.data.pictures import Films
+from training.data.films import Films
 from training.data.radiographs import (
     circumstances,
     coding_of,

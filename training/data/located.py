@@ -9,14 +9,14 @@ from torch import Tensor
 
 from model.pixels import Placement
 from training.data.examples import DataError, Example
-from training.data.pictures import Films
+from training.data.films import Films
 
 BOX_CELL = 8
 """Pixels of a cell of the masks."""
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class Located:
     """Of every film, by its row.
 
     Attributes
@@ -34,7 +34,7 @@ class Places:
     points: Tensor
 
 
-def places_of(films: Films, landmarks: tuple[str, ...] = ()) -> Places:
+def locate(films: Films, landmarks: tuple[str, ...] = ()) -> Located:
     """Read where the films' boxes and landmarks lie in the network's input.
 
     Raises
@@ -52,7 +52,7 @@ def places_of(films: Films, landmarks: tuple[str, ...] = ()) -> Places:
     pairs = [(example, films.placement(row)) for row, example in enumerate(examples)]
     masks = np.stack([box_mask(e, placement, size, BOX_CELL) for e, placement in pairs])
     points = [on_input(e.landmarks, placement, size) for e, placement in pairs]
-    return Places(
+    return Located(
         masks=torch.from_numpy(masks),
         known=torch.tensor([bool(e.boxes) or not e.labels for e in examples]),
         points=torch.from_numpy(np.stack(points)),
