@@ -27,7 +27,6 @@ from model.networks.pim import Pim
 from model.networks.torchvision_operators import declare_operators
 from training.data.examples import PICTURES, DataError, Example
 from training.data.films import Films, middle
-from training.judging.boxes import own_layer
 from training.judging.drawings import blend
 from training.judging.subject import Subject, from_checkpoint
 

@@ -32,7 +32,7 @@ PAGE_FILE = "report.html"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReportRequest:
     """How films are shown: how many in each gallery, and whether by their names."""
 
     pictures: int
@@ -76,7 +76,7 @@ def report(options: argparse.Namespace) -> Path:
     ])  # fmt: skip
     chapters.say_what_it_is(page, facts)
     if judging:
-        wanted = Wanted(options.pictures, options.names)
+        wanted = ReportRequest(options.pictures, options.names)
         judge_films(page, subject, facts, examples, options.out, wanted)
     else:
         show_own_figures(page, subject, facts)
@@ -88,7 +88,12 @@ def report(options: argparse.Namespace) -> Path:
 
 
 def judge_films(
-    page: Page, subject: Judged, facts: About, examples: list[Example], out: Path, wanted: Wanted
+    page: Page,
+    subject: Judged,
+    facts: About,
+    examples: list[Example],
+    out: Path,
+    wanted: ReportRequest,
 ) -> None:
     """Judge films and put all that is found on the page."""
     patients = len({example.patient for example in examples})
@@ -121,7 +126,12 @@ def show_own_figures(page: Page, subject: Judged, facts: About) -> None:
 
 
 def _judge_classes(
-    page: Page, subject: Subject, facts: About, examples: list[Example], out: Path, wanted: Wanted
+    page: Page,
+    subject: Subject,
+    facts: About,
+    examples: list[Example],
+    out: Path,
+    wanted: ReportRequest,
 ) -> None:
     answers = subject.answer(examples)
     document = assess_answers(subject, answers, examples, out)
@@ -147,7 +157,7 @@ def _judge_classes(
 
 
 def _judge_places(
-    page: Page, subject: LandmarkSubject, examples: list[Example], out: Path, wanted: Wanted
+    page: Page, subject: LandmarkSubject, examples: list[Example], out: Path, wanted: ReportRequest
 ) -> None:
     found, true = subject.locate(examples)
     document = assess_places(subject, found, true, examples, out)

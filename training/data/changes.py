@@ -80,7 +80,8 @@ def move_points(points: Tensor, matrix: Tensor) -> Tensor:
     """Move points [batch, n, 2], (x, y) as fractions of the side, as `warp` moves the picture."""
     centred = 2 * points - 1 - matrix[:, None, :, 2]
     turned = torch.linalg.solve(matrix[:, :, :2], centred.transpose(1, 2)).transpose(1, 2)
-    return (turned + 1) / 2
+    moved: Tensor = (turned + 1) / 2
+    return moved
 
 
 def blend(

@@ -278,13 +278,16 @@ def _class_of(folder: Path, classes: Sequence[str]) -> str:
 
 def _from_name(path: Path, name: str, split: str) -> Example:
     facts = facts_of(path.stem)
-    age = facts.pop("age", None)
-    facts = {"patient": path.stem, "source": path.stem} | facts
+    age = facts.get("age")
     return Example(
         path=path,
         labels=() if name == NO_FINDING else (name,),
         split=split,
+        patient=facts.get("patient", path.stem),
+        source=facts.get("source", path.stem),
         sha256=hash_file(path),
         age=float(age) if age else None,
-        **facts,
+        sex=facts.get("sex", ""),
+        view=facts.get("view", ""),
+        laterality=facts.get("laterality", ""),
     )

@@ -28,7 +28,7 @@ _VIEWS = {"1": "PA", "2": "LAT", "3": "OBL"}
 
 
 @dataclass(frozen=True)
-class Source:
+class PublishedSet:
     """The data set on disk: table rows, label files and pictures, each by stem."""
 
     rows: dict[str, dict[str, str]]
@@ -69,7 +69,7 @@ def pathologies(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names) - {TEXT}))
 
 
-def read_source(folder: Path) -> Source:
+def read_source(folder: Path) -> PublishedSet:
     """Find table, labels and pictures below a folder."""
     tables = sorted(folder.rglob("dataset.csv"))
     if not tables:
@@ -83,10 +83,10 @@ def read_source(folder: Path) -> Source:
     }
     if not labels or not pictures:
         raise DataError(f"{folder}: {len(labels)} label files and {len(pictures)} pictures found")
-    return Source(rows, labels, pictures)
+    return PublishedSet(rows, labels, pictures)
 
 
-def read_films(source: Source) -> list[Example]:
+def read_films(source: PublishedSet) -> list[Example]:
     """Return every film of the table that has a picture, with its findings; no split yet.
 
     A film without a label file has no box.

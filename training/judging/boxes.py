@@ -22,7 +22,6 @@ from training.data.films import letterboxed, normaliser
 from training.judging.metrics import interval, resample
 
 CENTRE, FLAT, PACKAGE = "centre", "flat", "package"
-PIM_LAYER = "level2"
 Maps = Mapping[str, NDArray[np.float32]]
 Mapper = Callable[[Tensor], Maps]
 """One image [1, 3, size, size] -> maps [rows, columns], by the names of their methods."""
@@ -91,13 +90,6 @@ def compare(
             for column, name in enumerate(("mass_in_boxes", "pointing_game"))
         }
     return {"films": {"count": [float(len(boxed))]}} | table
-
-
-def own_layer(network: Pim | Classifier) -> str:
-    """Return the layer that is looked at where none is named."""
-    if isinstance(network, Classifier):
-        return network.cam_layer
-    return f"level{len(network.grids)}" if network.config.head == "pooled" else PIM_LAYER
 
 
 def package_map(folder: Path, target: int) -> Mapper:

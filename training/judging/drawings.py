@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from training.judging.metrics import Curve, ReliabilityBin
+from training.judging.metrics import BandedCurve, ReliabilityBin
 
 Series = Mapping[str, Sequence[Sequence[float]]]
 """(pass, value) pairs by name."""
@@ -31,7 +31,7 @@ _HALF = 0.5
 _TINY = 1e-12
 
 
-def roc_figure(curve: Curve, marks: Mapping[str, tuple[float, float]]) -> str:
+def roc_figure(curve: BandedCurve, marks: Mapping[str, tuple[float, float]]) -> str:
     """Draw sensitivity over 1 - specificity, with operating points (x, y) by name."""
 
     def paint(axis: Axes) -> None:
@@ -44,7 +44,7 @@ def roc_figure(curve: Curve, marks: Mapping[str, tuple[float, float]]) -> str:
 
 
 def precision_recall_figure(
-    curve: Curve, share: float, marks: Mapping[str, tuple[float, float]]
+    curve: BandedCurve, share: float, marks: Mapping[str, tuple[float, float]]
 ) -> str:
     """Draw precision over recall; a dotted line is chance, the share of positive films."""
 
@@ -169,7 +169,7 @@ def blend(unit: NDArray[np.float32], heat: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8))
 
 
-def _band(axis: Axes, curve: Curve, drawstyle: str = "default") -> None:
+def _band(axis: Axes, curve: BandedCurve, drawstyle: str = "default") -> None:
     axis.fill_between(curve.grid, curve.lower, curve.upper, color=OURS, alpha=0.2, linewidth=0)
     axis.plot(curve.x, curve.y, color=OURS, linewidth=1.5, drawstyle=drawstyle)
     axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.findings import NO_FINDING
+from model.gradcam import own_layer
 from training.data.examples import Example
 from training.data.films import Films, middle
 from training.judging.assessment import Decided
-from training.judging.boxes import Mapper, graph_maps, own_layer, package_map
+from training.judging.boxes import Mapper, graph_maps, package_map
 from training.judging.drawings import film_picture, map_picture, places_picture
 from training.judging.subject import LandmarkSubject, Subject
 

@@ -24,7 +24,7 @@ _GRID = 101
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class BandedCurve:
     """A curve of the films, and the 95 % band of a bootstrap over patients.
 
     Attributes
@@ -124,7 +124,7 @@ def ranking(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats, F
     return area, _ratio((precision * ours).sum(axis=1), sick)
 
 
-def roc(scores: Floats, positive: Bools, weights: Floats) -> Curve:
+def roc(scores: Floats, positive: Bools, weights: Floats) -> BandedCurve:
     """Return sensitivity over 1 - specificity; there must be positive and other films."""
     found, alarms = (np.cumsum(part, axis=1) for part in _by_score(scores, positive, weights))
     usable = (found[:, -1] > 0) & (alarms[:, -1] > 0)
@@ -134,7 +134,7 @@ def roc(scores: Floats, positive: Bools, weights: Floats) -> Curve:
     return _banded(x, y, np.linspace(0, 1, _GRID), np.interp)
 
 
-def precision_recall(scores: Floats, positive: Bools, weights: Floats) -> Curve:
+def precision_recall(scores: Floats, positive: Bools, weights: Floats) -> BandedCurve:
     """Return precision over recall, in steps as average precision takes them."""
     found, alarms = (np.cumsum(part, axis=1) for part in _by_score(scores, positive, weights))
     usable = found[:, -1] > 0
@@ -197,11 +197,11 @@ def _by_score(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats,
 
 def _banded(
     x: Floats, y: Floats, grid: Floats, at: Callable[[Floats, Floats, Floats], Floats]
-) -> Curve:
+) -> BandedCurve:
     """Put a band around the first of curves [resamples, points]; `at` reads one at the grid."""
     draws = np.stack([at(grid, *one) for one in zip(x[1:], y[1:], strict=True)])
     lower, upper = np.quantile(draws, _LEVELS, axis=0)
-    return Curve(x[0], y[0], grid, lower, upper)
+    return BandedCurve(x[0], y[0], grid, lower, upper)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

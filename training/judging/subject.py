@@ -9,12 +9,12 @@ from typing import cast
 
 import numpy as np
 import torch
-from model.pipeline import peaks
 from numpy.typing import NDArray
 from pydantic import ConfigDict
 
 from model import checkpoint
 from model.checkpoint import Checkpoint
+from model.composition import peaks
 from model.landmarks import LandmarkManifest
 from model.networks.classifier import Classifier
 from model.networks.hourglass import Localiser
