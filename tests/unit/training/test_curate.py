@@ -10,15 +10,17 @@ from training.curate import (
     SINGLE_PATHOLOGY,
     draw_published,
     insist,
+    single_pathology,
+    tally,
+)
+from training.data.examples import DataError, Example, facts_of
+from training.data.grazpedwri import (
     pathologies,
     read_films,
     read_labels,
     read_source,
     read_table,
-    single_pathology,
-    tally,
 )
-from training.data.examples import DataError, Example, facts_of
 from training.data.splits import counts, overlaps, read_split, split_by_patient
 
 COLUMNS = (

@@ -54,7 +54,14 @@ def test_decisions_are_the_ratios_of_the_confusion_matrix():
     predicted = np.array([1, 1, 1, 0, 1, 0, 0, 0, 0, 0], dtype=bool)
     found = {k: float(v[0]) for k, v in decisions(positive, predicted, np.ones((1, 10))).items()}
     assert found == pytest.approx(
-        {"sensitivity": 0.75, "specificity": 5 / 6, "ppv": 0.75, "npv": 5 / 6, "f1": 0.75}
+        {
+            "sensitivity": 0.75,
+            "specificity": 5 / 6,
+            "ppv": 0.75,
+            "npv": 5 / 6,
+            "f1": 0.75,
+            "accuracy": 0.8,
+        }
     )
 
 

@@ -76,7 +76,8 @@ def test_compressed_films_are_the_same_films(tmp_path, picture, syntax):
 
 def test_real_dicom_films_are_the_same_in_training(real_data):
     folder = real_data / "dicom"
-    names = [row["file"] for row in csv.DictReader((folder / "manifest.csv").open())]
+    with (folder / "manifest.csv").open() as stream:
+        names = [row["file"] for row in csv.DictReader(stream)]
     for name in names:
         path = folder / name
         assert np.array_equal(trained_on(path), read_by_the_daemon(path)), name
