@@ -22,7 +22,7 @@ from training.recipe import Recipe
 from training.train import train
 
 PACKAGE = Path(__file__).parents[3] / "model" / "packages" / "wrist-demo"
-FILMS = 24
+FILMS = 15
 VOID = {"meta", "img"}
 HOSTILE = "<script>alert('$x$')</script>"
 PLACES = ("distal_ulna", "<b>$distal$</b>")
