@@ -43,7 +43,8 @@ def fingerprint(path: Path) -> NDArray[np.float32]:
     length = np.linalg.norm(centred)
     if not length:
         raise DataError(f"{path}: the image has no contrast")
-    return (centred / length).astype(np.float32)
+    reduced: NDArray[np.float32] = (centred / length).astype(np.float32)
+    return reduced
 
 
 def alike(prints: Sequence[NDArray[np.float32]], sides: Sequence[str]) -> Iterator[tuple[int, int]]:
