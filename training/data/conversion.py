@@ -59,7 +59,11 @@ def filled(film: Example) -> Example:
     The patient is left alone: an identifier has no place in a manifest.
     """
     told = circumstances(film.path)
-    lacking = {name: value for name, value in told.items() if getattr(film, name) in ("", None)}
-    age = lacking.pop("age", None)
-    found = replace(film, **lacking)  # type: ignore[arg-type]
-    return found if age is None else replace(found, age=float(age))
+    age = float(told["age"]) if "age" in told else None
+    return replace(
+        film,
+        age=age if film.age is None else film.age,
+        sex=film.sex or told.get("sex", ""),
+        view=film.view or told.get("view", ""),
+        laterality=film.laterality or told.get("laterality", ""),
+    )
