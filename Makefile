@@ -1,5 +1,5 @@
 # make demo [STUDIES="DIR ..."]   the daemon at work, beside a PACS, on drawn or on your studies
-# make quick                      lint and most unit tests (tests/quick)
+# make quick                      lint and most unit tests, side by side on two cores (tests/quick)
 # make test                       everything a change must pass (tests/check)
 # make coverage                   the same, counting which lines and branches ran: takes longer
 # make soak                       the long runs
