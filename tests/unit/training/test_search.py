@@ -6,12 +6,14 @@ import optuna
 import pytest
 import yaml
 
+from export.card import read_template
 from model import checkpoint
 from tests.support.films import draw, recipe_tree, write_films
 from tests.support.postgres import binaries, running_postgres
 from training import tune
 from training.train import main
 
+RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 SPACE = "optimiser.lr: {low: 1.0e-4, high: 1.0e-2, log: true}\n"
 
 
@@ -128,6 +130,8 @@ def test_recipe_with_boxes_shares_and_gate_is_searched_on_a_fold_of_its_training
     assert set(stored.metrics["baselines"]) == {"shortcut", "frozen"}
     assert "level2" in stored.metrics["localisation"]
     assert stored.network["kind"] == "pim"
+    facts = ("name", "version", "megabytes", "size", "cam_layer")
+    read_template(RECIPES / "wrist_demo_card.md", stored, facts)  # knows every place
 
 
 def test_gate_without_films_to_refuse_ends_the_run_before_it_starts(tmp_path, capsys):
