@@ -25,7 +25,7 @@ Sizes = Sequence[int]
 def convolution_backward(
     gradient: Tensor, inputs: Tensor, weight: Tensor, *settings: Any
 ) -> tuple[Tensor | None, None, None]:
-    """Return the gradient of the input; strides that left a rest get it back as output padding.
+    """Return the gradient of the input; output padding restores rows that the stride left over.
 
     `settings` are the operator's own: bias sizes, stride, padding, dilation, transposed, output
     padding, groups, and which of the three gradients are wanted.

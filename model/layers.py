@@ -42,7 +42,7 @@ class SpatialAxes:
 
 
 def find_layer(network: nn.Module, name: str) -> str:
-    """Return the full name of the module that is called so, or whose name alone ends so.
+    """Return the full name of the module with this name, or of the only one that ends with it.
 
     Raises
     ------

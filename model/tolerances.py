@@ -86,7 +86,7 @@ _PICTURES = {"tied_": "adversarial pictures", "film_": "real films"}
 
 
 def compared(name: str) -> str:
-    """Say in words what a figure of `LIMITS` compares: whose answer, with whose, and on what."""
+    """Return a sentence on one figure of `LIMITS`: the two sides compared, and the pictures."""
     prefix = next((start for start in _PICTURES if name.startswith(start)), "")
     what, whose = _COMPARED[name.removeprefix(prefix)]
     drawn = "drawn and adversarial pictures" if name == "landmarks" else "drawn pictures"

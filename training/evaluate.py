@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def add_films(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """Add the options that say which films, and where the files go."""
+    """Add the options for the choice of films and for the output folder."""
     films = parser.add_mutually_exclusive_group(required=required)
     films.add_argument("--manifest", type=Path, help="CSV, see training.data.examples")
     films.add_argument("--folders", type=Path, help="published layout")

@@ -29,7 +29,7 @@ def fetch(  # noqa: PLR0913  # every option of a command is an argument
     settings = load(config)
     logs.configure(settings.log.level, settings.log.style)
     wanted = criteria_for(settings.pull, utc_now()).changed(first, last, modality, body_part)
-    interval_s = 0.0 if now else 3600.0 / settings.pull.studies_per_hour
+    interval_s = 0.0 if now else settings.pull.interval_s
     with service.fetching(settings, config, source) as fetcher:
         if not resume:
             print(f"{fetcher.query(wanted)} studies noted")

@@ -57,7 +57,7 @@ _ANSWERS = {
 
 
 def answer_to_duplicate(presence: Presence) -> Answer:
-    """Say what becomes of a delivery to a destination that says that it has the object."""
+    """Settle a delivery to a destination that reports the object as present."""
     return _ANSWERS[presence]
 
 

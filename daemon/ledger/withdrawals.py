@@ -29,7 +29,7 @@ class Withdrawals:
     def withdraw(
         self, standing: Standing, note: ResultFile, destinations: Sequence[str], now: datetime
     ) -> int:
-        """Send the note to every destination, and what it rejects to none any more.
+        """Queue the withdrawal note for every destination; cancel deliveries of rejected results.
 
         Returns
         -------

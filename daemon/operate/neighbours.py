@@ -1,4 +1,4 @@
-"""Hosts that share a ledger: say that we live, notice who does not, and go on where we can.
+"""Hosts on one ledger: our heartbeat, the hosts without one, and the work left behind.
 
 Whether another host lives is judged by its word changing, on our own monotonic clock: its wall
 clock may show what it likes.
@@ -47,7 +47,7 @@ class Neighbours:
         self._heard = Stillness(self.stopwatch, _MOST_BETWEEN_LOOKS_S)
 
     def start(self, place: Place) -> None:
-        """Begin: say what of the ledger lies here that it does not know, and what is whole by that.
+        """Begin: tell the ledger which files lie here, and complete the studies they complete.
 
         Raises
         ------

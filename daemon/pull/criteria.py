@@ -43,7 +43,7 @@ class Criteria:
         return f"{self.first:%Y%m%d}-{self.last:%Y%m%d}"
 
     def wants(self, series: Record) -> bool:
-        """Judge a series by its header; a body part that is not named is not held against it."""
+        """Return whether a series is wanted; one without a body part is not excluded for that."""
         body_part, modality = series["BodyPartExamined"].upper(), series["Modality"].upper()
         return modality in self.modalities and (not body_part or body_part in self.body_parts)
 

@@ -152,7 +152,7 @@ def _contexts_of_get() -> list[PresentationContext]:
 
 
 def _roles(contexts: Sequence[PresentationContext]) -> list[SCP_SCU_RoleSelectionNegotiation]:
-    """Return that we store what comes, of each class that is offered for C-GET (PS3.7 D.3.3.4)."""
+    """Return our SCP role for every storage class offered for C-GET (PS3.7 D.3.3.4)."""
     classes = {str(one.abstract_syntax) for one in contexts[1:]}
     return [build_role(sop_class, scp_role=True) for sop_class in sorted(classes)]
 

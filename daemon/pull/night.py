@@ -44,11 +44,6 @@ class Night:
     _asked: set[str] = field(default_factory=set, init=False)
     _said: dict[str, Said] = field(default_factory=dict, init=False)
 
-    @property
-    def interval_s(self) -> float:
-        """Seconds between two rings: the rate limit."""
-        return 3600.0 / self.settings.studies_per_hour
-
     def turn(self) -> None:
         """Do the next piece of work, if it is night; no archive keeps another from it.
 

@@ -101,7 +101,7 @@ class Lack:
         return Lacking(cause, wait_s, alone, is_to_be_told, is_its_own)
 
     def settled(self, job_id: int, *, is_read: bool) -> list[int]:
-        """Note that a job is done with; one that was read shows that nothing is lacking.
+        """Note the end of a job; a job that was read proves that nothing is lacking.
 
         Returns
         -------

@@ -87,7 +87,7 @@ class Readers:
     def _loading(
         self, opened: OpenStudy | StudyReading, now: datetime, keep: Callable[[], None]
     ) -> OpenStudy | StudyReading:
-        """See to it that the model of an opened study is loaded, where that is on demand."""
+        """Load the model of an opened study, if it is loaded on demand."""
         if isinstance(opened, StudyReading):
             return opened
         try:

@@ -182,7 +182,7 @@ class DecoderProcess:
             deadline.cancel()
 
     def _judge(self, code: int, *, is_overdue: bool, is_patient: bool) -> None:
-        """Say whose fault it was that the child died: return where it was the image's.
+        """Judge the death of a child: return if the image is at fault.
 
         `is_patient` says that the deadline was later than any limit on CPU time.
         """

@@ -78,7 +78,7 @@ def build_results(
 def wanted_reports(
     destinations: Sequence[Destination],
 ) -> dict[UID, tuple[str, ...]]:
-    """Return the classes of report that are wanted, and by whom where not all want the same."""
+    """Return the wanted report classes; with their destinations, if those differ."""
     wanted: dict[str, list[str]] = {}
     for destination in destinations:
         wanted.setdefault(destination.report, []).append(destination.name)

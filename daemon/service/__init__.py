@@ -164,7 +164,7 @@ def build(
     receiver = Receiver(settings, place, ledger, chronometer, safekeeping.answers)
     fetchers = build_fetchers(settings, ledger, receiver.intake, outgoing, chronometer)
     night = Night(settings.pull, list(fetchers.values()), chronometer)
-    bells = Bells(night.turn, night.interval_s)
+    bells = Bells(night.turn, night.settings.interval_s)
     recipes = recipes_of(settings, models)
     sweep = _sweep(settings, recipes, pipeline, decoders, receiver, neighbours)
     return Service(

@@ -135,3 +135,8 @@ class Pull(Section):
     modalities: tuple[str, ...] = ("CR", "DX")
     body_parts: tuple[str, ...] = ("WRIST",)
     studies_per_hour: float = Field(default=120.0, gt=0)
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between the beginnings of two studies: the rate limit."""
+        return 3600.0 / self.studies_per_hour

@@ -30,7 +30,7 @@ class Selection:
     index: Tensor
 
     def dropped(self, tokens: int) -> Tensor:
-        """Mask [batch, tokens] that is 1 where a token was not kept, 0 where it was."""
+        """Mask [batch, tokens]: 1 for a dropped token, 0 for a kept one."""
         mask = torch.ones(self.index.shape[0], tokens, device=self.index.device)
         return mask.scatter(1, self.index, 0.0)
 

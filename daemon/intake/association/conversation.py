@@ -140,7 +140,7 @@ class Conversation:
         except Malformed as error:
             raise Violation(AbortReason.INVALID_PARAMETER, str(error)) from error
         if command.is_answer:
-            raise Violation(AbortReason.NOT_SPECIFIED, "an answer to nothing")
+            raise Violation(AbortReason.NOT_SPECIFIED, "a response that answers no request")
         incoming = None
         if command.field == Field.C_STORE and _are_storage(command, context):
             announced = Announced(

@@ -1,8 +1,8 @@
 """Record arrivals together: whoever waits shares the next sync of names and the next transaction.
 
 Both cost much the same however much they cover. The first association that comes leads: it commits
-all that wait, wakes them, and hands the lead to one of those that came meanwhile. Nobody wakes but
-to go on.
+all that wait, wakes them, and hands the lead to one of those that came meanwhile. No thread polls:
+it sleeps until its record is committed or it leads.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The state folders that share a ledger: which live, what each holds, and what comes together."""
+"""The state folders on one ledger: their heartbeats, their files, and how files meet."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass

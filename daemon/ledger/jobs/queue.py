@@ -241,7 +241,7 @@ def _held(job: Job) -> Update:
 
 
 def _job(connection: Connection, row: Row[Any], place: int | None) -> Job:
-    """Return a job that was just claimed, with what its results do to those that stand."""
+    """Return a job just claimed, with its effect on the results that stand."""
     instances = inputs_of(connection, row.id, place)
     standing = standing_of(connection, row.study_id, {row.model_name, NO_MODEL})
     supersedes, withdrawal = superseded_by(standing, instances)

@@ -16,7 +16,7 @@ from daemon.signals import Tally
 
 
 def origin_of(reading: StudyReading) -> dict[str, str | None]:
-    """Return the columns that say what made a reading, and of whom: as its results say it."""
+    """Return the columns for the model and the patient of a reading, as its results state them."""
     model = reading.model
     headers = [image.header for image in reading.images if image.header is not None]
     return {

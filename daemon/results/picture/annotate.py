@@ -55,7 +55,7 @@ def annotated_copy(image: ImageReading, title: str, basis: Basis) -> Framed:
 
 
 def head_lines(image: ImageReading, say: Language) -> list[HeadLine]:
-    """Return one line for each finding that is not negative, or one that says that all are."""
+    """Return one line for each finding that is not negative; else one line: all are negative."""
     found = leading(image)
     if not found:
         names = ", ".join(say.noun(display(score.finding)) for score in image.scores)

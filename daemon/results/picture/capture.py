@@ -38,7 +38,7 @@ _Shown = tuple[int, ImageReading, Header]
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What is shown, of which images, and what that is called."""
+    """The pictures of a study: their content, source images and names."""
 
     sheet: Sheet
     headers: Sequence[Header]

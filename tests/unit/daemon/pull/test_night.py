@@ -97,7 +97,7 @@ def test_each_archive_is_asked_once_a_night_and_gives_one_study_at_a_ring(ledger
     night = Night(Pull(window="22:00-05:00"), [fetcher], clock)
     for _ in range(4):
         night.turn()
-        clock.advance(night.interval_s)
+        clock.advance(night.settings.interval_s)
     assert shelf.asked == 1
     assert shelf.fetched == ["1.2.1", "1.2.2"]
     clock.now = datetime.combine(clock.now.date(), time(12), UTC)
@@ -282,7 +282,7 @@ def test_no_archive_keeps_the_night_from_another(ledger):
     night = Night(Pull(window="22:00-05:00"), fetchers, clock)
     for _ in range(3):
         night.turn()
-        clock.advance(night.interval_s)
+        clock.advance(night.settings.interval_s)
     assert shelf.fetched == ["1.2.1"]
 
 
