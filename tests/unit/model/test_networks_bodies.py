@@ -12,6 +12,8 @@ from model.networks.pim import PimConfig
 from model.networks.registry import KINDS, backbone_name, build_network, configure
 from model.networks.spatial import last_layer
 
+pytestmark = pytest.mark.long
+
 TWO = ["no_finding", "fracture"]
 BODIES = {
     "resnet18": 64,
