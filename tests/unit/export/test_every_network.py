@@ -59,6 +59,10 @@ SMALL = {
         {"kind": "vit", "backbone": "test_vit", "classes": BONES, "activation": "sigmoid"},
         None,
     ),
+    "classifier over timm": (
+        {"kind": "classifier", "backbone": "test_efficientnet", "classes": TWO},
+        None,
+    ),
     "pim over resnet": (PIM, "level3"),
     "pim, multi label": ({**PIM, "classes": BONES, "activation": "sigmoid"}, None),
     "pim without pyramid and combiner": ({**PIM, "pyramid": False, "combiner": False}, None),
