@@ -70,7 +70,7 @@ def recipe_of(root: Path, kind: str, **changes: object) -> Recipe:
         "optimiser": {"name": "sgd", "momentum": 0, "lr": 1e-3, "steps": 3, "batch": 6,
                       "accumulate": 1, "warmup": 1},  # SGD: a state without moments is small
         "augment": {"rotation_deg": 5, "blur": 0, "sharpen": 0},
-        "watch": {"track": [], "save_every": 1},
+        "watch": {"track": []},
     }  # fmt: skip
     return Recipe.check(tree | changes, "test")
 
@@ -117,7 +117,7 @@ def read_by_the_daemon(folder: Path, trained: Path, kind: str) -> None:
     if kind == "hourglass":
         manifest, digest = read_verified(folder, LandmarkManifest)
         session = LandmarkSession(LandmarkPackage(folder, manifest, digest), "cpu", 1)
-        assert np.allclose(session.run(image, nobody).landmarks, answer.numpy(), atol=2e-3)
+        assert np.allclose(session.run(image, nobody).found, answer.numpy(), atol=2e-3)
         return
     output = Session(load_package(folder), "cpu", 1).run(image, nobody)
     logits = answer if isinstance(answer, torch.Tensor) else answer.logits
