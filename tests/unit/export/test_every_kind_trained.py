@@ -70,7 +70,7 @@ def recipe_of(root: Path, kind: str, **changes: object) -> Recipe:
         "optimiser": {"name": "sgd", "momentum": 0, "lr": 1e-3, "steps": 3, "batch": 6,
                       "accumulate": 1, "warmup": 1},  # SGD: a state without moments is small
         "augment": {"rotation_deg": 5, "blur": 0, "sharpen": 0},
-        "watch": {"track": []},
+        "watch": {"track": [], "save_every": 2},
     }  # fmt: skip
     return Recipe.check(tree | changes, "test")
 
