@@ -79,7 +79,13 @@ def test_every_kind_is_tried():
     assert set(NETWORKS) == set(KINDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+LARGE = {"vgg"}
+"""Half a gigabyte of weights, written five times: in `make soak`."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LARGE)) for kind in KINDS]
+)
 def test_kind_is_trained_resumed_exported_and_read_by_the_daemon(kind, tmp_path):
     films_for(tmp_path, NETWORKS[kind][1]["task"])
     whole, figures = train(recipe_of(tmp_path, kind))
