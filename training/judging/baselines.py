@@ -38,11 +38,11 @@ def reached_without_training(
     """
     if isinstance(network, Localiser):
         return {}
-    alike = [example for example in train.examples if meets(example, judged)]
-    learned = Films(alike, train.geometry, train.profile, keep=False)
-    facts = [_file_facts(films.examples) for films in (learned, val)]
-    features = [pooled_features(network, films).astype(np.float64) for films in (learned, val)]
-    sides = (learned.examples, val.examples)
+    rows = [row for row, example in enumerate(train.examples) if meets(example, judged)]
+    sides = ([train.examples[row] for row in rows], val.examples)
+    facts = [_file_facts(examples) for examples in sides]
+    seen = (pooled_features(network, train, rows), pooled_features(network, val))
+    features = [found.astype(np.float64) for found in seen]
     return {
         "shortcut": _areas(facts, sides, classes, _SHORTCUT_REGULARISATION),
         "frozen": _areas(features, sides, classes, _FROZEN_REGULARISATION),

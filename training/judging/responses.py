@@ -1,6 +1,6 @@
 """What a network says of films: every head, each selected and dropped token, places."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,18 +68,21 @@ def place_films(network: Localiser, films: Films, batch: int = _BATCH) -> NDArra
 
 @torch.no_grad()
 def pooled_features(
-    network: Pim | Classifier, films: Films, batch: int = _BATCH
+    network: Pim | Classifier, films: Films, rows: Sequence[int] | None = None
 ) -> NDArray[np.float32]:
-    """Return the pooled features [films, channels] that a network's head sees."""
+    """Return the pooled features [rows, channels] that a network's head sees; None: all films."""
     network.eval()
-    device = _device(network)
-    parts = [network.features(image).float().cpu() for _, image in _batches(films, device, batch)]
+    pairs = _batches(films, _device(network), _BATCH, rows)
+    parts = [network.features(image).float().cpu() for _, image in pairs]
     return np.asarray(torch.cat(parts).numpy())
 
 
-def _batches(films: Films, device: torch.device, batch: int) -> Iterator[tuple[list[int], Tensor]]:
-    for start in range(0, len(films), batch):
-        rows = list(range(start, min(start + batch, len(films))))
+def _batches(
+    films: Films, device: torch.device, batch: int, asked: Sequence[int] | None = None
+) -> Iterator[tuple[list[int], Tensor]]:
+    every = list(range(len(films))) if asked is None else list(asked)
+    for start in range(0, len(every), batch):
+        rows = every[start : start + batch]
         image = films.inputs(rows).to(device)
         yield rows, image.contiguous(memory_format=torch.channels_last)
 
